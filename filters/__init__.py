@@ -1,0 +1,1 @@
+"""What decides which candidates are kept: verifiers, checks, deduplication, selection."""

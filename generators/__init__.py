@@ -1,0 +1,1 @@
+"""Problems, teachers, prompts and the sampling engine."""

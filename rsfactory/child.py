@@ -1,0 +1,153 @@
+"""Child processes: training and local sampling each run in one of their own.
+
+Memory (of an accelerator too) is given back by the operating system when the child ends, and a
+crash is a result with the child's last lines, not the end of the run. Parent and child exchange
+one JSON object a line over the child's standard input and output; everything a library prints goes
+to a log file. A child ends by itself when its parent is gone, also after SIGKILL: its standard
+input closes. Not covered: a child stuck in uninterruptible I/O outlives its parent until that ends.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rsfactory.errors import ChildDied
+
+LAST_LINES = 15
+"""How many lines of a dead child's log its error message quotes."""
+
+
+class Child:
+    """A Python module run as a child process, seen from the parent."""
+
+    def __init__(self, module: str, *arguments: str, log: Path, name: str) -> None:
+        """Starts ``python -m module arguments``; its standard error is appended to ``log``."""
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                start_new_session=True,  # Ctrl-C reaches the parent, which ends the child
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Sends one message.
+
+        Raises:
+            ChildDied: The child no longer reads.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError) as error:
+            raise self._death() from error
+
+    def receive(self) -> dict[str, Any]:
+        """The child's next message; waits for it.
+
+        Raises:
+            ChildDied: The child ended, or reported an error of its own (``{"error": ...}``).
+        """
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._death()
+        message: dict[str, Any] = json.loads(line)
+        if "error" in message:
+            raise ChildDied(f"{self.name} failed: {message['error']}\nits log: {self.log}")
+        return message
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """Messages up to and with the one that has ``done`` in it."""
+        while True:
+            message = self.receive()
+            yield message
+            if "done" in message:
+                return
+
+    def close(self, patience: float = 5.0) -> None:
+        """Ends the child: closes its input, then terminates, then kills. Safe to call twice."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        for end in (None, signal.SIGTERM, signal.SIGKILL):
+            if end is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, end)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(patience)
+                break
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def kill(self) -> None:
+        """Ends the child at once, with all it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self.close()
+
+    def _death(self) -> ChildDied:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
+        code = self._process.poll()
+        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"exited {code}"
+        if code == -signal.SIGKILL:
+            how += " (out of memory, perhaps)"
+        tail = "\n".join(last_lines(self.log)) or "(it printed nothing)"
+        return ChildDied(
+            f"{self.name} {how} before its work was done; run the same command to continue.\n"
+            f"last lines of {self.log}:\n{tail}"
+        )
+
+
+def last_lines(log: Path, count: int = LAST_LINES) -> list[str]:
+    """The last lines of a log file, without carriage-return progress bars."""
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 16384))
+        text = file.read().decode(errors="replace")
+        lines = [line.rpartition("\r")[2].rstrip() for line in text.splitlines()]
+        return [line for line in lines if line][-count:]
+    return []
+
+
+class Parent:
+    """The parent, seen from the child. Made first thing in the child's ``main``."""
+
+    def __init__(self) -> None:
+        """Takes standard output for messages; later prints go to standard error."""
+        self._out = os.fdopen(os.dup(1), "wb")
+        os.dup2(2, 1)
+        self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for line in sys.stdin.buffer:
+            self._inbox.put(json.loads(line))
+        os._exit(0)  # the parent closed our input or is gone
+
+    def send(self, **message: Any) -> None:
+        """Sends one message."""
+        self._out.write(json.dumps(message).encode() + b"\n")
+        self._out.flush()
+
+    def receive(self) -> dict[str, Any]:
+        """The next message; waits for it, and never returns once the parent is gone."""
+        return self._inbox.get()

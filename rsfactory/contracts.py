@@ -1,0 +1,181 @@
+"""What the parts promise each other: Protocols of one method, and the values they exchange.
+
+No base classes and no registration by import: a name becomes an object through one plain dict per
+folder (``TEACHERS``, ``VERIFIERS``, ``SOURCES``), or through ``module:name`` (see `resolve`).
+"""
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from rsfactory.errors import InputError
+from rsfactory.records import Candidate, Flag, Problem, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    """``system``, ``user`` or ``assistant``."""
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One prompt to be answered once for every seed."""
+
+    messages: tuple[Message, ...]
+    seeds: tuple[int, ...]
+    """One seed a completion; ``n`` is their number."""
+    temperature: float
+    """0 is greedy."""
+    top_p: float
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What a teacher answered to one seed of a request."""
+
+    text: str
+    finish_reason: str
+    """``stop``, ``length``, or whatever the server said; never guessed."""
+    prompt_tokens: int
+    tokens: int
+    reasoning: str | None = None
+
+
+Progress = Callable[[int, int], None]
+"""Called while a teacher works: completions finished so far, tokens sampled so far."""
+
+
+class Teacher(Protocol):
+    """Who answers. ``identity`` is its content: a checkpoint's key, or model and address."""
+
+    identity: str
+
+    async def complete(self, request: Request) -> list[Completion]:
+        """One completion for every seed of the request, in the order of the seeds.
+
+        Raises:
+            ChildDied: The process behind the teacher ended.
+        """
+        ...
+
+    def close(self) -> None:
+        """Frees what the teacher holds (processes, memory, sockets). Safe to call twice."""
+        ...
+
+
+class ProblemSource(Protocol):
+    """Where problems come from."""
+
+    name: str
+    licence: str
+    """SPDX name where known, else ``unknown``."""
+
+    def problems(self) -> Iterator[Problem]:
+        """The problems in the source's own order, each with the same key every time."""
+        ...
+
+
+class Verifier(Protocol):
+    """Decides whether a candidate is right. Pure; never raises for model output."""
+
+    name: str
+    version: str
+
+    def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
+        """The verdict; a fault of ours (bad gold) is UNVERIFIABLE, never WRONG."""
+        ...
+
+
+class Check(Protocol):
+    """Looks for something in a candidate's reasoning."""
+
+    name: str
+
+    def check(self, problem: Problem, candidate: Candidate) -> list[Flag]:
+        """What was found; an empty list when nothing was."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejection:
+    """Why a filter keeps a row out."""
+
+    rule: str
+    reason: str
+
+
+class Filter(Protocol):
+    """Yields every row in order, with None (kept) or the reason it is rejected."""
+
+    def __call__(
+        self, rows: Iterable[Candidate]
+    ) -> Iterator[tuple[Candidate, Rejection | None]]:
+        """Every row comes out once, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """All a trainer's process needs, by name: it is sent as JSON and resolved there."""
+
+    kind: str
+    """``sft`` or ``grpo``."""
+    base: str
+    """Folder of the checkpoint to start from."""
+    output: str
+    """Folder to write the new checkpoint to; written whole or not at all by the caller."""
+    rows: str
+    """Parquet file: training rows for SFT; problems with prompts for GRPO."""
+    seed: int
+    settings: dict[str, Any]
+    """The recipe's section for this kind of training, as plain values."""
+    verifiers: str = "filters.verify:VERIFIERS"
+    """Where GRPO's rewards find verifiers by name (``module:attribute``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingResult:
+    """What a trainer did."""
+
+    rows: int
+    steps: int
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class Trainer(Protocol):
+    """Trains from one checkpoint folder into another."""
+
+    name: str
+
+    def train(self, job: TrainingJob, log: Path, progress: Callable[[int, int], None]) -> TrainingResult:
+        """Runs the job to its end; ``progress`` gets steps done and steps in all.
+
+        Raises:
+            ChildDied: The training process ended early; the message has its last lines.
+        """
+        ...
+
+
+def resolve(name: str, known: dict[str, Any], what: str) -> Any:
+    """The object a name stands for: an entry of ``known``, or ``module:attribute``.
+
+    Raises:
+        InputError: The name is neither; the message lists what there is.
+    """
+    if name in known:
+        return known[name]
+    module, colon, attribute = name.partition(":")
+    if colon and module.replace(".", "").replace("_", "").isalnum():
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise InputError(f"{what} {name!r} cannot be loaded: {error}") from error
+    there = ", ".join(sorted(known))
+    raise InputError(f"no {what} is called {name!r}; there is: {there}; or give module:name")

@@ -1,0 +1,318 @@
+"""Recipes: one frozen pydantic model per TOML section; unknown keys are errors.
+
+Shipped recipes are in ``flows/recipes`` (read through importlib.resources); a path to a TOML file
+is a recipe too. ``--set section.key=value`` changes one value. No logic is in a recipe.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rsfactory.errors import InputError, RecipeChanged
+from rsfactory.ids import content_id
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and strict about keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ProblemsSection(Section):
+    """Which problems, and how many."""
+
+    source: str
+    """``gym:FAMILY`` (generated), a JSONL/CSV/Parquet file, or a Hub id ``owner/name``."""
+    params: dict[str, Any] = {}
+    """Parameters of a generated family."""
+    columns: dict[str, str] = {}
+    """For files: problem, answer, choices, solution -> the file's column."""
+    verifier: str | None = None
+    """Verifier that decides; by default the one the source's format names."""
+    per_round: int = Field(192, gt=0)
+    """Problems sampled in a round."""
+    limit: int | None = Field(None, gt=0)
+    """Bound on the training problems of the whole run."""
+    held_out: str | None = None
+    """Source of the held-out problems; by default the source itself, kept apart."""
+
+
+class ModelSection(Section):
+    """The student."""
+
+    student: str = "embedded"
+    """``embedded``, a folder, or a Hub id."""
+
+
+class ColdStartSection(Section):
+    """Fine-tuning on the source's own worked solutions before round 1."""
+
+    traces: int = Field(32, ge=0)
+    """Worked solutions; 0 leaves the cold start out."""
+    epochs: float = Field(2, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    batch_size: int = Field(8, gt=0)
+
+
+class SampleSection(Section):
+    """How a teacher is asked."""
+
+    teacher: str = "student"
+    """``student``, ``local:MODEL`` or ``scripted``."""
+    template: str | None = None
+    """Name in ``PROMPTS``; by default the one that fits the problems' domain."""
+    num_samples: int = Field(2, gt=0)
+    """Completions per problem."""
+    temperature: float = Field(0.9, ge=0)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(64, gt=0)
+    """Length limit of one completion."""
+    shard_size: int = Field(96, gt=0)
+    """Completions in a shard; what a kill can cost at most."""
+
+
+class RationalizeSection(Section):
+    """A second try at failed problems with the answer hinted (STaR, Zelikman et al. 2022)."""
+
+    num_samples: int = Field(1, ge=0)
+    """Hinted completions per failed problem; 0 leaves rationalization out."""
+
+
+class SelectSection(Section):
+    """What goes to training."""
+
+    max_per_problem: int = Field(2, gt=0)
+    """Distinct correct traces of a problem in one round."""
+    reject_flags: list[str] = ["leaked_hint"]
+    """Flags that keep a candidate out."""
+
+
+class TrainSection(Section):
+    """What is trained on, and from where."""
+
+    trainer: str = "trl"
+    """``trl``, or ``dry-run`` (trains nothing and says so)."""
+    restart: Literal["continue", "base"] = "continue"
+    """Go on from the last advanced checkpoint, or start each round from the start checkpoint."""
+    pool: Literal["all", "round"] = "all"
+    """Rows of all rounds, or of this round only."""
+    max_rows: int = Field(256, gt=0)
+    """Bound on the rows of one SFT; this round's first, then the newest of the earlier ones."""
+
+
+class SftSection(Section):
+    """Supervised fine-tuning with TRL: loss on the completion only."""
+
+    epochs: float = Field(1, gt=0)
+    learning_rate: float = Field(1e-4, gt=0)
+    batch_size: int = Field(8, gt=0)
+    max_length: int = Field(1024, gt=0)
+    """Tokens of prompt and completion together; longer rows are refused, not cut."""
+
+
+class GrpoSection(Section):
+    """Policy optimisation with TRL's GRPO; rewards come from the same verifiers."""
+
+    steps: int = Field(0, ge=0)
+    """Optimizer updates in a round; 0 leaves GRPO out."""
+    prompts: int = Field(2, gt=0)
+    """Problems in a step."""
+    num_generations: int = Field(4, gt=1)
+    """Completions per problem."""
+    learning_rate: float = Field(2e-6, gt=0)
+    beta: float = Field(0.0, ge=0)
+    """Weight of the KL term; 0 leaves the reference model out."""
+    temperature: float = Field(0.9, gt=0)
+    max_tokens: int = Field(64, gt=0)
+
+
+class EvaluateSection(Section):
+    """Held-out problems, answered greedily."""
+
+    problems: int = Field(160, ge=32, le=256)
+    """How many held-out problems, where the source has that many to spare."""
+    max_tokens: int = Field(64, gt=0)
+
+
+class GateSection(Section):
+    """When a round's checkpoint is taken over: paired with the evaluation before it."""
+
+    max_drop: float = Field(0.02, ge=0, le=1)
+    """Hold when accuracy falls by more than this (mean of the paired change)."""
+    stop_at: float = Field(1.0, gt=0, le=1)
+    """Stop when accuracy reaches this."""
+
+
+class KeepSection(Section):
+    """Which checkpoints stay on disk."""
+
+    checkpoints: Literal["best_and_last", "all"] = "best_and_last"
+
+
+class Recipe(Section):
+    """All that decides a run, besides its seed."""
+
+    name: str
+    description: str = ""
+    rounds: int = Field(3, gt=0)
+    problems: ProblemsSection
+    model: ModelSection = ModelSection()
+    cold_start: ColdStartSection = ColdStartSection()
+    sample: SampleSection = SampleSection()
+    rationalize: RationalizeSection = RationalizeSection()
+    select: SelectSection = SelectSection()
+    train: TrainSection = TrainSection()
+    sft: SftSection = SftSection()
+    grpo: GrpoSection = GrpoSection()
+    evaluate: EvaluateSection = EvaluateSection()
+    gate: GateSection = GateSection()
+    keep: KeepSection = KeepSection()
+
+
+MORE_KNOBS = ("rounds", "sample.num_samples", "sample.max_tokens", "problems.per_round",
+              "problems.limit")  # fmt: skip
+"""Settings that only ask for more: changing them continues the same run."""
+
+
+def shipped() -> dict[str, str]:
+    """Name -> TOML text of the recipes that come with the factory."""
+    folder = resources.files("flows.recipes")
+    files = (f for f in folder.iterdir() if f.name.endswith(".toml"))
+    return {f.name.removesuffix(".toml"): f.read_text() for f in files}
+
+
+def load(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
+    """The recipe of a name or a TOML file, with settings (``section.key`` -> value) applied.
+
+    Raises:
+        InputError: No such recipe, broken TOML, an unknown key or a wrong type.
+    """
+    known = shipped()
+    if name in known:
+        text = known[name]
+    elif name.endswith(".toml") or Path(name).is_file():
+        text = _read(Path(name))
+    else:
+        raise InputError(
+            f"no recipe is called {name!r}{_did_you_mean(name, known)}; "
+            f"there is: {', '.join(sorted(known))}; or give a TOML file"
+        )
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"recipe {name} is not valid TOML: {error}") from error
+    for key, value in (settings or {}).items():
+        _set(values, key, value)
+    return parse(values, name)
+
+
+def parse(values: Mapping[str, Any], name: str) -> Recipe:
+    """A recipe from plain values.
+
+    Raises:
+        InputError: An unknown key or a wrong type; every fault is listed.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        faults = "\n".join(f"  {_fault(e)}" for e in error.errors())
+        raise InputError(f"recipe {name} is not valid:\n{faults}") from error
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``section.key=value`` as key and value; the value is TOML, or else plain text.
+
+    Raises:
+        InputError: There is no ``=`` or no key.
+    """
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not key:
+        raise InputError(f"expected --set section.key=value, got {text!r}")
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value
+
+
+def flatten(recipe: Recipe) -> dict[str, Any]:
+    """``section.key`` -> value, for hashing and for showing a difference."""
+    flat: dict[str, Any] = {}
+    for section, value in recipe.model_dump(mode="json").items():
+        if isinstance(value, dict):
+            flat |= {f"{section}.{key}": inner for key, inner in value.items()}
+        else:
+            flat[section] = value
+    return flat
+
+
+def run_name(recipe: Recipe, seed: int) -> str:
+    """Recipe and a short hash of settings and seed, without the knobs that only ask for more."""
+    fixed = {k: v for k, v in flatten(recipe).items() if k not in (*MORE_KNOBS, "description")}
+    return f"{recipe.name}-{content_id('r', fixed, seed).partition('-')[2][:8]}"
+
+
+def merge(old: Recipe, new: Recipe, run: str) -> Recipe:
+    """The recipe to continue a run with: the new one, if it only asks for more than the old.
+
+    Raises:
+        RecipeChanged: Something else differs, or a knob asks for less; the difference is shown.
+    """
+    before, after = flatten(old), flatten(new)
+    changed = [k for k in after if before.get(k) != after[k] and k != "description"]
+    wrong = [k for k in changed if k not in MORE_KNOBS or _less(before[k], after[k])]
+    if wrong:
+        lines = "\n".join(f"  {k}: {before.get(k)!r} -> {after[k]!r}" for k in wrong)
+        raise RecipeChanged(
+            f"run {run} was made with another recipe:\n{lines}\n"
+            f"only {', '.join(MORE_KNOBS)} may change, and only upwards; "
+            "give the old settings, or start another run with --run NAME"
+        )
+    return new
+
+
+def _less(before: Any, after: Any) -> bool:
+    if before is None or after is None:
+        return before is None and after is not None  # from no limit to a limit
+    return bool(after < before)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"recipe file {path} cannot be read: {error}") from error
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    here = values
+    for section in sections:
+        here = here.setdefault(section, {})
+        if not isinstance(here, dict):
+            raise InputError(f"cannot set {key}: {section} is not a section")
+    here[last] = value
+
+
+def _fault(error: Any) -> str:
+    where = [str(part) for part in error["loc"]]
+    key = ".".join(where)
+    if error["type"] == "extra_forbidden":
+        model: Any = Recipe
+        for part in where[:-1]:
+            model = model.model_fields[part].annotation
+        return f"{key} is not a setting{_did_you_mean(where[-1], model.model_fields)}"
+    if error["type"] == "missing":
+        return f"{key} is missing"
+    got = error["input"]
+    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, got {got!r}"
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,0 +1,281 @@
+"""The nouns of the factory: frozen, typed, without I/O.
+
+A record's ``id`` is the hash of what makes it what it is (DESIGN: records), so that two processes
+that make the same thing make the same key. Every field is a scalar or a list of strings: a record
+is one row of a Parquet shard, and its class is the shard's schema.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rsfactory.ids import content_id
+
+
+class Outcome(StrEnum):
+    """What a verifier decided. Unknown never becomes right or wrong."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    UNPARSED = "unparsed"
+    """No answer was found in the completion."""
+    TRUNCATED = "truncated"
+    """Cut off by the length limit before an answer."""
+    UNVERIFIABLE = "unverifiable"
+    """Our fault: bad gold, time-out, crash, missing sandbox."""
+
+
+class Gate(StrEnum):
+    """What happens after a round."""
+
+    ADVANCE = "advance"
+    """The new checkpoint becomes the sampler."""
+    HOLD = "hold"
+    """The older checkpoint stays the sampler; the round's data is kept."""
+    STOP = "stop"
+    """The run ends here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A question with its gold answer."""
+
+    id: str
+    source: str
+    """Where it comes from, e.g. ``gym:basic_arithmetic`` or a file's name."""
+    split: str
+    """``train``, ``cold_start`` or ``held_out``; held-out problems are never trained on."""
+    domain: str
+    """``math``, ``choice`` or ``text``."""
+    verifier: str
+    """Name in ``VERIFIERS`` of the verifier that decides."""
+    prompt: str
+    """The question as asked, choices included, without any template around it."""
+    answer: str
+    """Gold: a number or expression, or the letter of the right choice."""
+    choices: list[str]
+    """Texts of the choices A, B, C, ... in order; empty where there are none."""
+    solution: str | None
+    """A worked solution where the source has one, in the form a completion should have."""
+    row: int
+    """Row of the file (from 0) or index of the generated item."""
+
+    @staticmethod
+    def key(source: str, prompt: str, answer: str) -> str:
+        """Hash of source and content."""
+        return content_id("p", source, prompt, answer)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A template that turns a problem into messages; versioned by its text."""
+
+    id: str
+    template: str
+    version: int
+    system: str | None
+    """Text of the system message; None leaves it out (a chat template may then add its own)."""
+    text: str
+    """User message with ``{problem}`` and, when hinted, ``{answer}``."""
+
+    @staticmethod
+    def make(template: str, version: int, system: str | None, text: str) -> "Prompt":
+        """A prompt with the key that its content gives."""
+        key = content_id("t", template, version, system, text)
+        return Prompt(id=key, template=template, version=version, system=system, text=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Saved weights."""
+
+    id: str
+    """``k-`` and the first 16 hex digits of the weights' SHA-256."""
+    parent: str | None
+    """Key of the checkpoint training started from; None for a model that came from outside."""
+    run: str
+    round: int
+    stage: str
+    """``base``, ``cold_start``, ``sft`` or ``grpo``."""
+    training_set: str | None
+    """Name of the rows it was trained on."""
+    path: str
+    """Folder, relative to the run's folder where it lies inside it."""
+    trainer: str
+    rows: int
+    steps: int
+    seconds: float
+    metrics: str
+    """JSON: what the trainer measured (loss, reward, rows/s)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One completion, kept with its key."""
+
+    id: str
+    problem_id: str
+    prompt_id: str
+    teacher: str
+    """Who answered, by content: a checkpoint's key, or model and address."""
+    sampling: str
+    """JSON of the settings that shape the text, without num_samples and max_tokens."""
+    index: int
+    """Which of the problem's completions under these settings; goes on over rounds."""
+    attempt: int
+    """1 and above: the same index once more, with more tokens after a truncation."""
+    round: int
+    hinted: bool
+    """Made with the answer shown (rationalization)."""
+    seed: int
+    max_tokens: int
+    completion: str
+    reasoning: str | None
+    """The teacher's separate reasoning field, where it has one."""
+    finish_reason: str
+    """``stop``, ``length``, or what the server said."""
+    prompt_tokens: int
+    tokens: int
+    """Tokens of the completion."""
+
+    @staticmethod
+    def key(
+        problem_id: str, prompt_id: str, teacher: str, sampling: str, index: int, attempt: int = 0
+    ) -> str:
+        """Hash of what decides the text; neither num_samples nor max_tokens is in it."""
+        return content_id("c", problem_id, prompt_id, teacher, sampling, index, attempt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a verifier decided about a candidate."""
+
+    id: str
+    candidate_id: str
+    verifier: str
+    version: str
+    outcome: Outcome
+    extracted: str | None
+    """The answer found in the completion."""
+    reason: str
+    seconds: float
+    isolation: str
+    """``process`` (a killable worker), ``full`` or ``weak`` (the sandbox), ``none``."""
+
+    @staticmethod
+    def key(candidate_id: str, verifier: str, version: str) -> str:
+        """Hash of candidate and verifier@version."""
+        return content_id("v", candidate_id, f"{verifier}@{version}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """A check's finding on a candidate's reasoning."""
+
+    id: str
+    candidate_id: str
+    check: str
+    evidence: str
+
+    @staticmethod
+    def make(candidate_id: str, check: str, evidence: str) -> "Flag":
+        """A flag with the key that its content gives."""
+        key = content_id("f", candidate_id, check)
+        return Flag(id=key, candidate_id=candidate_id, check=check, evidence=evidence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Whether a candidate goes into a training set, and if not, which rule kept it out."""
+
+    id: str
+    candidate_id: str
+    training_set: str
+    round: int
+    selected: bool
+    rejected_by: str | None
+    """``outcome``, ``flag``, ``duplicate``, ``max_per_problem``; None when selected."""
+    reason: str
+
+    @staticmethod
+    def key(candidate_id: str, training_set: str) -> str:
+        """Hash of candidate and training set."""
+        return content_id("s", candidate_id, training_set)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRow:
+    """One row as a trainer saw it: hint removed, in training order."""
+
+    candidate_id: str
+    problem_id: str
+    training_set: str
+    prompt_id: str
+    system: str | None
+    prompt: str
+    """The user message that is trained on (never the hinted one)."""
+    completion: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """A checkpoint on a benchmark, with the outcome of every problem."""
+
+    id: str
+    checkpoint_id: str
+    benchmark: str
+    """Hash of the held-out problems, the prompt and the settings."""
+    round: int
+    stage: str
+    """``base``, ``start`` or ``round``."""
+    accuracy: float
+    low: float
+    high: float
+    problem_ids: list[str]
+    outcomes: list[str]
+    """Outcome of each problem, in the order of ``problem_ids``."""
+
+    @staticmethod
+    def key(checkpoint_id: str, benchmark: str) -> str:
+        """Hash of checkpoint and benchmark."""
+        return content_id("e", checkpoint_id, benchmark)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundReport:
+    """What a round did. Counts follow DESIGN, commands: outcomes add up to ``sampled``."""
+
+    id: str
+    run: str
+    round: int
+    sampler: str
+    """Key of the checkpoint that sampled."""
+    checkpoint_id: str
+    """Key of the checkpoint that the round ended with."""
+    problems: int
+    sampled: int
+    correct: int
+    wrong: int
+    unparsed: int
+    truncated: int
+    unverifiable: int
+    hinted_sampled: int
+    hinted_correct: int
+    selected: int
+    rejected_by: str
+    """JSON: rule -> count."""
+    pool: int
+    tokens: int
+    """Completion tokens sampled in this round, evaluation and GRPO left out."""
+    accuracy: float
+    low: float
+    high: float
+    change: float
+    """Paired with the evaluation before this round: mean difference, and its 95% interval."""
+    change_low: float
+    change_high: float
+    gate: Gate
+    gate_reason: str
+    grpo: str
+    """JSON: what GRPO sampled and gained; ``{}`` where it did not run."""
+    seconds: str
+    """JSON: stage -> seconds, over all sessions that worked on this round."""

@@ -1,0 +1,1 @@
+"""Training, each kind in its own process."""
