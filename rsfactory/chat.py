@@ -5,6 +5,7 @@ directly, and the turn ends with the tokenizer's end-of-text token and nothing b
 template's own newline after it is never sampled, so it is never trained).
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,11 +15,10 @@ from rsfactory.records import Prompt
 
 def messages(prompt: Prompt, problem: str, answer: str | None = None) -> tuple[Message, ...]:
     """The messages a prompt makes of a problem; ``answer`` fills the hint of a hinted prompt."""
-    text = prompt.text.replace("{problem}", problem)
-    if "{answer}" in prompt.text:
-        if answer is None:
-            raise ValueError(f"prompt {prompt.template} hints the answer, and none was given")
-        text = text.replace("{answer}", answer)
+    if "{answer}" in prompt.text and answer is None:
+        raise ValueError(f"prompt {prompt.template} hints the answer, and none was given")
+    fill = {"{problem}": problem, "{answer}": answer or ""}
+    text = re.sub(r"\{problem\}|\{answer\}", lambda found: fill[found[0]], prompt.text)
     system = () if prompt.system is None else (Message("system", prompt.system),)
     return (*system, Message("user", text))
 
