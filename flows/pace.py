@@ -1,0 +1,170 @@
+"""How far a run is: its stage, its counts, and the time left.
+
+Time left is an estimate: within a stage from the stage's own rate, for the run from the stages of
+rounds already done, or else from `WEIGHTS`, measured once with the shipped recipe on two cores.
+Not covered: the pool grows over rounds, so that later trainings take longer than the last one.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rsfactory.records import RoundReport
+
+WEIGHTS = {"sample": 25.0, "verify": 1.0, "rationalize": 15.0, "sft": 30.0, "grpo": 20.0,
+           "evaluate": 10.0}  # fmt: skip
+"""Stage -> share of a round's time, used until a round has been measured."""
+
+
+@dataclass
+class Stage:
+    """One stage in progress. Times are seconds of a monotonic clock."""
+
+    round: int
+    name: str
+    total: int
+    unit: str
+    began: float
+    now: Callable[[], float]
+    done: int = 0
+    tokens: int = 0
+
+    def advance(self, done: int, tokens: int) -> None:
+        """Takes absolute numbers."""
+        self.done, self.tokens = done, max(tokens, self.tokens)
+
+    def elapsed(self) -> float:
+        """Seconds since the stage began."""
+        return self.now() - self.began
+
+    def left(self) -> float | None:
+        """Estimated seconds until the stage ends; None until something is done."""
+        if self.total <= 0 or self.done <= 0:
+            return None
+        return max(0.0, self.elapsed() * (self.total - self.done) / self.done)
+
+    def tokens_per_second(self) -> float:
+        """Rate of the stage's tokens, 0 before there are any."""
+        seconds = self.elapsed()
+        return self.tokens / seconds if self.tokens and seconds > 0.5 else 0.0
+
+    def title(self) -> str:
+        """``round 2 sample``, or ``setup`` for what comes before round 1."""
+        return f"{round_name(self.round)} · {self.name}"
+
+
+class Tracker:
+    """The numbers behind every view: the stage, the round's outcomes, and the time left."""
+
+    def __init__(self, rounds: int, now: Callable[[], float] = time.monotonic) -> None:
+        """``rounds`` is the run's total."""
+        self.rounds = rounds
+        self.now = now
+        self.began = now()
+        self.current: Stage | None = None
+        self.outcomes: Counter[str] = Counter()
+        self._counted = 0
+        self.spent: dict[int, dict[str, float]] = {}
+        """Round -> stage -> seconds, of stages that ended."""
+
+    def begin(self, round: int, name: str, total: int, unit: str) -> Stage:
+        """Begins a stage; the counts by outcome are those of its round."""
+        if self._counted != round:
+            self.outcomes.clear()
+        self._counted = round
+        self.current = Stage(round, name, total, unit, self.now(), self.now)
+        return self.current
+
+    def end(self) -> Stage | None:
+        """Ends the current stage and books its time; None when there is none."""
+        stage, self.current = self.current, None
+        if stage is not None:
+            spent = self.spent.setdefault(stage.round, {})
+            spent[stage.name] = spent.get(stage.name, 0.0) + stage.elapsed()
+        return stage
+
+    def finish_round(self, report: RoundReport) -> None:
+        """Takes the round's own figures, which count what earlier processes spent on it too."""
+        self.end()
+        self.spent[report.round] = json.loads(report.seconds) or self.spent.get(report.round, {})
+
+    def run_left(self) -> float | None:
+        """Estimated seconds until the run ends; None while nothing can be said."""
+        stage = self.current
+        if stage is None:
+            return None
+        of_stage = stage.left()
+        if of_stage is None:
+            return None
+        spent = dict(self.spent.get(stage.round, {}))
+        now = stage.elapsed() + of_stage
+        expected = self._expected(stage, now)
+        if expected is None:
+            return None
+        open_stages = sum(s for n, s in expected.items() if n not in spent and n != stage.name)
+        rounds_after = self.rounds - max(stage.round, 0)
+        in_round = open_stages if stage.round > 0 else 0.0
+        return of_stage + in_round + max(0, rounds_after) * sum(expected.values())
+
+    def _expected(self, stage: Stage, stage_seconds: float) -> dict[str, float] | None:
+        """Stage -> seconds of a whole round: the last measured one, or the weights scaled."""
+        measured = [r for r in self.spent if 0 < r < stage.round and self.spent[r]]
+        if measured:
+            return self.spent[max(measured)]
+        known = {**self.spent.get(stage.round, {}), stage.name: stage_seconds}
+        weight = sum(WEIGHTS.get(name, 0.0) for name in known)
+        if stage.round < 1 or weight == 0:
+            return None
+        scale = sum(s for n, s in known.items() if n in WEIGHTS) / weight
+        return {name: known.get(name, scale * share) for name, share in WEIGHTS.items()}
+
+
+def round_name(round: int) -> str:
+    """``round 2``, or ``setup`` for what comes before round 1."""
+    return f"round {round}" if round > 0 else "setup"
+
+
+def progress_words(track: Tracker, stage: Stage) -> str:
+    """How far a stage is, e.g. ``96/384 completions, 201 tokens/s, about 1:10 left``."""
+    of = f"/{stage.total}" if stage.total else ""
+    words = [f"{stage.done}{of} {stage.unit}"]
+    if rate := stage.tokens_per_second():
+        words.append(f"{rate:.0f} tokens/s")
+    if (left := stage.left()) is not None:
+        words.append(f"about {clock(left)} left")
+    return ", ".join(words)
+
+
+def end_words(track: Tracker, stage: Stage) -> str:
+    """What a stage did, e.g. ``384 completions in 1:31, 201 tokens/s``."""
+    amount = f"{stage.done} {stage.unit} " if stage.done else ""
+    words = [f"{amount}in {clock(stage.elapsed())}"]
+    if rate := stage.tokens_per_second():
+        words.append(f"{rate:.0f} tokens/s")
+    if stage.name == "verify" and track.outcomes:
+        words.append(outcome_words(track.outcomes))
+    return ", ".join(words)
+
+
+def outcome_words(outcomes: Counter[str]) -> str:
+    """Counts by outcome, the most frequent first."""
+    return ", ".join(f"{count} {name}" for name, count in outcomes.most_common())
+
+
+def round_words(report: RoundReport) -> str:
+    """A round in one line."""
+    share = report.correct / report.sampled if report.sampled else 0.0
+    return (
+        f"round {report.round} done: {report.sampled} sampled, {share:.0%} correct, "
+        f"{report.selected} selected; held-out accuracy {report.accuracy:.3f} "
+        f"({report.low:.3f} to {report.high:.3f}), {report.gate.value}: {report.gate_reason}"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``m:ss`` or ``h:mm:ss``."""
+    whole = round(max(0.0, seconds))
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"

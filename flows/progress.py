@@ -1,0 +1,222 @@
+"""What a run shows while it works: a live view, plain lines, or nothing.
+
+Everything goes to standard error. A stage says what it is and how much there is of it; numbers
+given to `advance` are absolute within the stage, so that a repeated call does no harm.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
+
+from flows.pace import Tracker, clock, end_words, outcome_words, progress_words, round_words
+from rsfactory.records import Outcome, RoundReport
+
+LINE_EVERY = 10.0
+"""Seconds between two lines of the same stage where there is no terminal."""
+
+
+class Reporter(Protocol):
+    """Who is told what a run does."""
+
+    def stage(self, round: int, name: str, total: int, unit: str) -> None:
+        """A stage begins; ``total`` is how much there is of ``unit``, 0 where unknown."""
+        ...
+
+    def advance(self, done: int, tokens: int = 0) -> None:
+        """How much of the stage is done, and its tokens so far; both absolute."""
+        ...
+
+    def steps(self, done: int, total: int) -> None:
+        """Like `advance`, for a stage that learns its total on the way (training)."""
+        ...
+
+    def outcome(self, outcome: Outcome) -> None:
+        """One more candidate of this round was verified."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        ...
+
+    def round_done(self, report: RoundReport) -> None:
+        """A round ended."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more comes. Safe to call twice."""
+        ...
+
+
+class SilentReporter:
+    """Shows nothing; for tests and for calls from a program."""
+
+    def stage(self, round: int, name: str, total: int, unit: str) -> None:
+        """Nothing."""
+
+    def advance(self, done: int, tokens: int = 0) -> None:
+        """Nothing."""
+
+    def steps(self, done: int, total: int) -> None:
+        """Nothing."""
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def round_done(self, report: RoundReport) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class LineReporter:
+    """One line when a stage begins and ends, and one every `LINE_EVERY` seconds between."""
+
+    def __init__(
+        self,
+        rounds: int = 1,
+        out: TextIO | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Writes to ``out``, by default standard error."""
+        self._out = out or sys.stderr
+        self._track = Tracker(rounds, now)
+        self._last_line = now()
+
+    def stage(self, round: int, name: str, total: int, unit: str) -> None:
+        """Begins a stage with a line of its own."""
+        self._finish_stage()
+        stage = self._track.begin(round, name, total, unit)
+        amount = f": {total} {unit}" if total else ""
+        self._say(f"{stage.title()}{amount}")
+
+    def advance(self, done: int, tokens: int = 0) -> None:
+        """Says how far the stage is, at most every `LINE_EVERY` seconds."""
+        stage = self._track.current
+        if stage is None:
+            return
+        stage.advance(done, tokens)
+        if self._track.now() - self._last_line >= LINE_EVERY:
+            self._say(f"{stage.title()}: {progress_words(self._track, stage)}")
+
+    def steps(self, done: int, total: int) -> None:
+        """Says how far training is."""
+        if self._track.current is not None:
+            self._track.current.total = total
+        self.advance(done)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Counts; the counts are in the line that ends the stage."""
+        self._track.outcomes[outcome.value] += 1
+
+    def note(self, text: str) -> None:
+        """Prints the line."""
+        self._say(text)
+
+    def round_done(self, report: RoundReport) -> None:
+        """Prints the round in one line."""
+        self._finish_stage()
+        self._track.finish_round(report)
+        self._say(round_words(report))
+
+    def close(self) -> None:
+        """Ends the last stage's line."""
+        self._finish_stage()
+
+    def _finish_stage(self) -> None:
+        stage = self._track.end()
+        if stage is not None:
+            self._say(f"{stage.title()}: {end_words(self._track, stage)}")
+
+    def _say(self, text: str) -> None:
+        self._last_line = self._track.now()
+        print(
+            f"[{clock(self._track.now() - self._track.began)}] {text}", file=self._out, flush=True
+        )
+
+
+class LiveReporter:
+    """A few lines at the terminal's bottom that are drawn again four times a second."""
+
+    def __init__(self, rounds: int = 1, console: Any = None) -> None:
+        """Draws on ``console`` (rich), by default standard error."""
+        from rich.console import Console
+        from rich.live import Live
+
+        self._track = Tracker(rounds)
+        self._live = Live(
+            console=console or Console(stderr=True),
+            get_renderable=self._view,
+            refresh_per_second=4,
+            transient=True,
+        )
+        self._live.start(refresh=True)
+
+    def stage(self, round: int, name: str, total: int, unit: str) -> None:
+        """Begins a stage; the one before leaves a line."""
+        self._finish_stage()
+        self._track.begin(round, name, total, unit)
+
+    def advance(self, done: int, tokens: int = 0) -> None:
+        """Moves the bar."""
+        if self._track.current is not None:
+            self._track.current.advance(done, tokens)
+
+    def steps(self, done: int, total: int) -> None:
+        """Moves the bar of a stage that learns its total on the way."""
+        if self._track.current is not None:
+            self._track.current.total = total
+        self.advance(done)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Counts."""
+        self._track.outcomes[outcome.value] += 1
+
+    def note(self, text: str) -> None:
+        """Prints the line above the view."""
+        from rich.text import Text
+
+        self._live.console.print(Text(text))
+
+    def round_done(self, report: RoundReport) -> None:
+        """Prints the round in one line above the view."""
+        self._finish_stage()
+        self._track.finish_round(report)
+        self.note(round_words(report))
+
+    def close(self) -> None:
+        """Takes the view away; what was printed stays."""
+        self._finish_stage()
+        self._live.stop()
+
+    def _finish_stage(self) -> None:
+        stage = self._track.end()
+        if stage is not None:
+            self.note(f"{stage.title()}: {end_words(self._track, stage)}")
+
+    def _view(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        track, stage = self._track, self._track.current
+        elapsed = clock(track.now() - track.began)
+        if stage is None:
+            return Text(f"{elapsed}  getting ready ...")
+        bar = Table.grid(padding=(0, 2))
+        done = ProgressBar(total=stage.total or None, completed=stage.done, width=30,
+                           pulse=not stage.total)  # fmt: skip
+        bar.add_row(Text(stage.title(), style="bold"), done, progress_words(track, stage))
+        left = track.run_left()
+        whole = f"  about {clock(left)} left" if left is not None else ""
+        return Group(bar, Text(f"{elapsed}{whole}   {outcome_words(track.outcomes)}".rstrip()))
+
+
+def make_reporter(*, json: bool, terminal: bool, rounds: int = 1) -> Reporter:
+    """The reporter that fits: live on a terminal, lines otherwise; with ``--json`` lines too."""
+    return LiveReporter(rounds) if terminal and not json else LineReporter(rounds)
