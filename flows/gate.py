@@ -1,0 +1,100 @@
+"""The end of a round: is the new checkpoint taken over, and what did the round do.
+
+Rule: with c the mean paired change in held-out accuracy against the checkpoint the round started
+from, `hold` when c < -max_drop, else `advance`; `stop` when accuracy reached `stop_at`, or when a
+round selected nothing (the student cannot learn from nothing, and the next round would be alike).
+A change below the paired interval is noise either way: its interval is in the report.
+"""
+
+import json
+from collections import Counter
+
+from flows.context import Run
+from flows.tasks import log
+from rsfactory.ids import content_id
+from rsfactory.records import (
+    Checkpoint, Evaluation, Gate, Outcome, RoundReport, Selection,
+)  # fmt: skip
+from rsfactory.recipe import GateSection
+from rsfactory.stats import Interval, paired_change
+from rsfactory.store import CANDIDATES, ROUNDS, SELECTIONS, TRAINING_ROWS, VERDICTS
+
+
+def change_between(before: Evaluation, after: Evaluation) -> Interval:
+    """Paired change in accuracy; both must be of the same held-out problems."""
+    was = dict(zip(before.problem_ids, before.outcomes, strict=True))
+    right = Outcome.CORRECT
+    return paired_change(
+        [was[p] == right for p in after.problem_ids], [o == right for o in after.outcomes]
+    )
+
+
+def decide(
+    section: GateSection, change: Interval, accuracy: float, trained: bool
+) -> tuple[Gate, str]:
+    """The gate and its reason in words."""
+    if not trained:
+        return Gate.STOP, "nothing was selected, so nothing was trained"
+    if change.mean < -section.max_drop:
+        return Gate.HOLD, f"accuracy fell by {-change.mean:.3f}, more than {section.max_drop:g}"
+    if accuracy >= section.stop_at:
+        return Gate.STOP, f"accuracy reached {section.stop_at:g}"
+    return Gate.ADVANCE, f"accuracy changed by {change.mean:+.3f}"
+
+
+def gate(
+    run: Run,
+    round: int,
+    sampler: Checkpoint,
+    before: Evaluation,
+    checkpoint: Checkpoint,
+    after: Evaluation,
+) -> RoundReport:
+    """Writes the round's report, which ends the round, and returns it."""
+    change = change_between(before, after)
+    selections = run.store.read(SELECTIONS, round)
+    trained = any(s.selected for s in selections)
+    decision, reason = decide(run.recipe.gate, change, after.accuracy, trained)
+    candidates = run.store.read(CANDIDATES, round)
+    verdicts = {v.candidate_id: v.outcome for v in run.store.read(VERDICTS, round)}
+    outcomes = Counter(verdicts[c.id] for c in candidates)
+    hinted = [c for c in candidates if c.hinted]
+    metrics = json.loads(checkpoint.metrics)
+    report = RoundReport(
+        id=content_id("d", run.name, round),
+        run=run.name,
+        round=round,
+        sampler=sampler.id,
+        checkpoint_id=checkpoint.id,
+        problems=len({c.problem_id for c in candidates}),
+        sampled=len(candidates),
+        correct=outcomes[Outcome.CORRECT],
+        wrong=outcomes[Outcome.WRONG],
+        unparsed=outcomes[Outcome.UNPARSED],
+        truncated=outcomes[Outcome.TRUNCATED],
+        unverifiable=outcomes[Outcome.UNVERIFIABLE],
+        hinted_sampled=len(hinted),
+        hinted_correct=sum(verdicts[c.id] is Outcome.CORRECT for c in hinted),
+        selected=sum(s.selected for s in selections),
+        rejected_by=json.dumps(rejections(selections)),
+        pool=len(run.store.read(TRAINING_ROWS, round)),
+        tokens=sum(c.tokens for c in candidates),
+        accuracy=after.accuracy,
+        low=after.low,
+        high=after.high,
+        change=change.mean,
+        change_low=change.low,
+        change_high=change.high,
+        gate=decision,
+        gate_reason=reason,
+        grpo=json.dumps(metrics if checkpoint.stage == "grpo" and trained else {}),
+        seconds=json.dumps(run.store.seconds(round)),
+    )
+    run.store.write(ROUNDS, round, "report", [report])
+    log(f"round {round}: {decision} ({reason})")
+    return report
+
+
+def rejections(selections: list[Selection]) -> dict[str, int]:
+    """Rule -> how many candidates it kept out, the most frequent first."""
+    return dict(Counter(s.rejected_by for s in selections if s.rejected_by).most_common())

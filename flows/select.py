@@ -1,0 +1,62 @@
+"""Checks and selection: which candidates of a round go to training, and why the others do not."""
+
+from flows.context import Run, training_set
+from flows.tasks import log, shard_task
+from filters.checks import CHECKS
+from filters.select import select_candidates
+from rsfactory.records import Candidate, Flag, Problem, Selection
+from rsfactory.store import CANDIDATES, FLAGS, PROBLEMS, SELECTIONS, VERDICTS, read_shard
+
+from flows.verify import part_of
+
+
+def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:
+    """Flags of a round's candidates, one flag shard a candidate shard."""
+    for shard in run.store.shards(CANDIDATES, round):
+        if not run.store.has(FLAGS, round, part_of(shard)):
+            found = [
+                flag
+                for candidate in read_shard(CANDIDATES, shard)
+                for one in CHECKS.values()
+                for flag in one.check(problems[candidate.problem_id], candidate)
+            ]
+            run.store.write(FLAGS, round, part_of(shard), found)
+    return run.store.read(FLAGS, round)
+
+
+@shard_task("select")
+def select(run: Run, round: int) -> list[Selection]:
+    """One selection a candidate: selected, or the first rule that rejects it.
+
+    Exact duplicates are looked for in this round and in all earlier selected ones.
+    """
+    if not run.store.has(SELECTIONS, round, "round"):
+        target = training_set(run, round)
+        rows = [
+            Selection(
+                id=Selection.key(candidate.id, target),
+                candidate_id=candidate.id,
+                training_set=target,
+                round=round,
+                selected=rejection is None,
+                rejected_by=rejection.rule if rejection else None,
+                reason=rejection.reason if rejection else "correct, distinct, within the bound",
+            )
+            for candidate, rejection in select_candidates(
+                run.store.read(CANDIDATES, round),
+                {v.candidate_id: v for v in run.store.read(VERDICTS, round)},
+                run.store.read(FLAGS, round),
+                earlier=_selected_before(run, round),
+                max_per_problem=run.recipe.select.max_per_problem,
+                reject_flags=run.recipe.select.reject_flags,
+            )
+        ]
+        run.store.write(SELECTIONS, round, "round", rows)
+        log(f"selected {sum(r.selected for r in rows)} of {len(rows)} candidates")
+    return run.store.read(SELECTIONS, round)
+
+
+def _selected_before(run: Run, round: int) -> list[Candidate]:
+    rounds = [r for r in run.store.rounds(SELECTIONS) if r < round]
+    chosen = {s.candidate_id for r in rounds for s in run.store.read(SELECTIONS, r) if s.selected}
+    return [c for r in rounds for c in run.store.read(CANDIDATES, r) if c.id in chosen]

@@ -1,0 +1,64 @@
+"""STaR on real parts: sample, verify, rationalize, check, select, train, evaluate, gate.
+
+Read `star` down the page and you know a round. Every stage skips what the store already has, so
+running it again continues: the functions are the same with Prefect and without.
+"""
+
+from pathlib import Path
+
+from flows import tasks
+from flows.context import Run, open_run
+from flows.evaluate import evaluate
+from flows.gate import gate
+from flows.problems import training
+from flows.progress import Reporter
+from flows.result import RunResult, finish_round, load_result, finished
+from flows.sample import rationalize, sample
+from flows.select import check, select
+from flows.start import base_checkpoint, cold_start
+from flows.train import train
+from flows.verify import verify
+from rsfactory.records import Gate
+from rsfactory.recipe import Recipe
+
+
+def run_star(
+    recipe: Recipe, *, seed: int, data: Path, name: str | None, reporter: Reporter, prefect: bool
+) -> RunResult:
+    """Runs or continues a recipe, as a Prefect flow where asked; returns what came out.
+
+    Raises:
+        FactoryError: See `rsfactory.errors`; whatever was finished is kept.
+    """
+    with open_run(recipe, seed=seed, data=data, name=name, reporter=reporter) as run:
+        if prefect:
+            shown = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "run": run.name}
+            return tasks.as_flow(recipe.name, run.name, shown, lambda: star(run))
+        return star(run)
+
+
+def star(run: Run) -> RunResult:
+    """The whole loop."""
+    base = base_checkpoint(run)
+    evaluate(run, base, 0, "base")
+    start = cold_start(run, base)
+    standing = evaluate(run, start, 0, "start")
+    sampler = start
+    for round in range(1, run.recipe.rounds + 1):
+        problems = training(run, round)
+        by_id = {problem.id: problem for problem in problems}
+        report = finished(run, round)
+        if report is None:
+            sample(run, round, problems, sampler)
+            verdicts = verify(run, round, by_id)
+            rationalize(run, round, problems, verdicts, sampler)
+            verify(run, round, by_id)
+            check(run, round, by_id)
+            select(run, round)
+            checkpoint = train(run, round, sampler, start)
+            evaluation = evaluate(run, checkpoint, round, "round")
+            report = gate(run, round, sampler, standing, checkpoint, evaluation)
+        sampler, standing = finish_round(run, report, sampler, standing)
+        if report.gate is Gate.STOP:
+            break
+    return load_result(run.store)

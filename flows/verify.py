@@ -1,0 +1,60 @@
+"""Verification: every candidate shard gets a verdict shard of the same name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from flows.context import Run
+from flows.tasks import log, shard_task
+from rsfactory.records import Candidate, Outcome, Problem, Verdict
+from rsfactory.store import CANDIDATES, VERDICTS, Table, read_shard
+
+
+def verify(run: Run, round: int, problems: Mapping[str, Problem]) -> dict[str, Verdict]:
+    """Verdicts of a round's candidates by candidate key; only missing shards are verified."""
+    return verify_table(run, round, problems, CANDIDATES, VERDICTS, "verify")
+
+
+def verify_table(
+    run: Run,
+    round: int,
+    problems: Mapping[str, Problem],
+    source: Table[Candidate],
+    target: Table[Verdict],
+    stage: str,
+) -> dict[str, Verdict]:
+    """The same for any pair of candidate and verdict tables (evaluation has its own)."""
+    shards = run.store.shards(source, round)
+    missing = [s for s in shards if not run.store.has(target, round, part_of(s))]
+    if missing:
+        with run.stage(round, stage, len(missing), "shards"):
+            for done, shard in enumerate(missing, start=1):
+                verify_shard(run, round, problems, shard, source, target, part_of(shard))
+                run.reporter.advance(done)
+    return {verdict.candidate_id: verdict for verdict in run.store.read(target, round)}
+
+
+@shard_task("verify")
+def verify_shard(
+    run: Run,
+    round: int,
+    problems: Mapping[str, Problem],
+    shard: Path,
+    source: Table[Candidate],
+    target: Table[Verdict],
+    part: str,
+) -> tuple[Path, int]:
+    """Verdicts of one shard. A verifier's fault is a verdict too (UNVERIFIABLE), never an error."""
+    candidates = read_shard(source, shard)
+    verdicts = run.verifiers.verify([(problems[c.problem_id], c) for c in candidates])
+    if source is CANDIDATES:
+        for verdict in verdicts:
+            run.reporter.outcome(verdict.outcome)
+    place = run.store.write(target, round, part, verdicts)
+    right = sum(v.outcome is Outcome.CORRECT for v in verdicts)
+    log(f"verified {len(verdicts)} candidates, {right} correct: {place.name}")
+    return place, len(verdicts)
+
+
+def part_of(shard: Path) -> str:
+    """A shard's id, from its file's name."""
+    return shard.stem.removeprefix("part-")
