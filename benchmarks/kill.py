@@ -1,0 +1,107 @@
+"""SIGKILL at random points: nothing lost, nothing twice, at most the shard in flight redone.
+
+    python benchmarks/kill.py scripted            # the scripted teacher, nothing trained
+    python benchmarks/kill.py tiny                # a tiny random model: local sampling, TRL training
+
+An undisturbed run is made first. Then the same command (same seed, another folder) is killed 20
+times at random moments of its life, each time continued by the next start, and let end at last. The
+candidate keys, the selected keys and the completions must be those of the undisturbed run, and no
+shard that was complete at a kill may have been written again (same inode, same time).
+"""
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from tiny import make_tiny_model
+
+from rsfactory.store import CANDIDATES, EVALUATION_CANDIDATES, SELECTIONS, Store
+
+COMMON = ["--rounds", "2", "--set", "problems.per_round=24", "--set", "sample.shard_size=8",
+          "--set", "evaluate.problems=32", "--set", "sample.max_tokens=24",
+          "--set", "evaluate.max_tokens=24", "--run", "killed"]  # fmt: skip
+
+
+def command(kind: str, data: Path, model: Path) -> list[str]:
+    """The run that is killed."""
+    factory = ["factory", "run", "star", "--data", str(data), *COMMON]
+    if kind == "scripted":
+        return [*factory, "--model", "scripted", "--set", "train.trainer=dry-run"]
+    return [*factory, "--model", str(model), "--teacher", "scripted:0.5",
+            "--set", "grpo.steps=1", "--set", "grpo.max_tokens=16"]  # fmt: skip
+
+
+def outcome(data: Path) -> tuple[set[tuple[str, str]], set[str], int]:
+    """Keys with their completions, selected keys, and how many keys occur twice."""
+    store = Store(data / "runs" / "killed")
+    rows = [*store.read(CANDIDATES), *store.read(EVALUATION_CANDIDATES)]
+    selected = {s.id for s in store.read(SELECTIONS) if s.selected}
+    keys = {(row.id, row.completion) for row in rows}
+    return keys, selected, len(rows) - len({row.id for row in rows})
+
+
+def shards(data: Path) -> dict[Path, tuple[int, int]]:
+    """Every finished shard with its inode and time of writing."""
+    found = (data / "runs").rglob("part-*.parquet")
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in found}
+
+
+def killed_run(arguments: list[str], data: Path, kills: int, life: float, seed: int) -> int:
+    """Kills the run at random moments, then lets it end. Returns how many kills found it alive."""
+    chance = random.Random(seed)
+    hit = 0
+    before: dict[Path, tuple[int, int]] = {}
+    for _ in range(kills):
+        run = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(chance.uniform(0.3, life))
+        hit += run.poll() is None
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        now = shards(data)
+        changed = [path for path, stamp in before.items() if now.get(path) != stamp]
+        if changed:
+            raise SystemExit(f"a finished shard was written again: {changed}")
+        before = now
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return hit
+
+
+def main() -> None:
+    """Runs both and compares."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=["scripted", "tiny"])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        model = make_tiny_model(Path(folder) / "model") if given.kind == "tiny" else Path()
+        calm, killed = Path(folder) / "calm", Path(folder) / "killed"
+        began = time.monotonic()
+        subprocess.run(command(given.kind, calm, model), check=True, stdout=subprocess.DEVNULL)
+        whole = time.monotonic() - began
+        life = whole if given.kind == "scripted" else whole / 3
+        hit = killed_run(
+            command(given.kind, killed, model), killed, given.kills, life, given.seed
+        )
+        keys, selected, twice = outcome(calm)
+        keys_after, selected_after, twice_after = outcome(killed)
+    same = keys == keys_after and selected == selected_after
+    print(
+        f"{given.kind}: {given.kills} kills ({hit} while it ran), undisturbed {whole:.0f} s; "
+        f"{len(keys)} keys and {len(selected)} selected, "
+        f"{'the same' if same else 'NOT the same'} after the kills; "
+        f"{len(keys - keys_after)} lost, {len(keys_after - keys)} more, {twice_after} twice"
+    )
+    if not same or twice or twice_after:
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
