@@ -1,0 +1,200 @@
+"""The whole loop in seconds: the scripted teacher with the dry-run trainer, both fakes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.progress import SilentReporter
+from flows.result import RunResult
+from flows.star import run_star
+from rsfactory.errors import InputError, RecipeChanged, RunLocked, StoreError
+from rsfactory.recipe import load
+from rsfactory.store import (
+    CANDIDATES, CHECKPOINTS, EVALUATIONS, FLAGS, PROBLEMS, ROUNDS, SELECTIONS, TRAINING_ROWS,
+    VERDICTS, Store,
+)  # fmt: skip
+
+FAST = {
+    "model.student": "scripted:0.5",
+    "sample.teacher": "scripted:0.5",
+    "train.trainer": "dry-run",
+    "problems.per_round": 24,
+    "sample.shard_size": 10,
+    "evaluate.problems": 32,
+    "cold_start.traces": 8,
+    "rounds": 2,
+}
+
+
+def star(data: Path, name: str | None = None, seed: int = 0, **settings: object) -> RunResult:
+    changed = {**FAST, **{k.replace("__", "."): v for k, v in settings.items()}}
+    recipe = load("star", changed)
+    reporter = SilentReporter()
+    return run_star(recipe, seed=seed, data=data, name=name, reporter=reporter, prefect=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    return star(tmp_path_factory.mktemp("data"))
+
+
+def test_counts_add_up(finished: RunResult) -> None:
+    document = finished.to_json()
+    json.dumps(document)
+    assert [row["round"] for row in document["rounds"]] == [1, 2]
+    for row in document["rounds"]:
+        assert row["sampled"] == sum(row["outcomes"].values())
+        assert row["sampled"] == row["selected"] + sum(row["rejected_by"].values())
+        assert row["sampled"] == 24 * 2 + row["hinted"]["sampled"]
+        assert row["low"] <= row["accuracy"] <= row["high"]
+        assert row["pool"] > 0
+
+
+def test_every_candidate_has_a_verdict_and_a_selection(finished: RunResult) -> None:
+    store = Store(finished.folder)
+    for round in (1, 2):
+        keys = [c.id for c in store.read(CANDIDATES, round)]
+        assert len(keys) == len(set(keys))
+        assert {v.candidate_id for v in store.read(VERDICTS, round)} == set(keys)
+        assert sorted(s.candidate_id for s in store.read(SELECTIONS, round)) == sorted(keys)
+
+
+def test_held_out_problems_are_never_trained_on(finished: RunResult) -> None:
+    store = Store(finished.folder)
+    problems = store.read(PROBLEMS)
+    held_out = {p.prompt for p in problems if p.split == "held_out"}
+    assert len(held_out) == 32
+    assert not held_out & {p.prompt for p in problems if p.split != "held_out"}
+    trained = {row.problem_id for row in store.read(TRAINING_ROWS)}
+    assert not trained & {p.id for p in problems if p.split == "held_out"}
+
+
+def test_training_rows_never_show_a_hint(finished: RunResult) -> None:
+    store = Store(finished.folder)
+    rows = {row.candidate_id: row for row in store.read(TRAINING_ROWS)}
+    hinted = [c for c in store.read(CANDIDATES) if c.hinted]
+    assert hinted
+    for candidate in hinted:
+        if candidate.id in rows:
+            assert rows[candidate.id].prompt_id != candidate.prompt_id
+            assert "(The sum is" not in rows[candidate.id].prompt
+
+
+def test_the_index_goes_on_over_rounds(tmp_path: Path) -> None:
+    result = star(tmp_path, problems__limit=12)
+    rows = [c for c in Store(result.folder).read(CANDIDATES) if not c.hinted and c.round]
+    by_problem: dict[str, set[int]] = {}
+    for row in rows:
+        by_problem.setdefault(row.problem_id, set()).add(row.index)
+    assert len(by_problem) == 12
+    assert all(indices == {0, 1, 2, 3} for indices in by_problem.values())
+
+
+def test_a_finished_run_is_not_done_again(finished: RunResult) -> None:
+    store = Store(finished.folder)
+    before = {p: p.stat().st_mtime_ns for p in finished.folder.rglob("part-*.parquet")}
+    again = star(finished.folder.parent.parent)
+    assert {p: p.stat().st_mtime_ns for p in finished.folder.rglob("part-*.parquet")} == before
+    assert again.rounds == finished.rounds
+    assert len(store.read(ROUNDS)) == 2
+
+
+def test_the_same_seed_gives_the_same_rows_and_another_seed_others(
+    finished: RunResult, tmp_path: Path
+) -> None:
+    def keys(result: RunResult) -> set[tuple[str, str]]:
+        return {(c.id, c.completion) for c in Store(result.folder).read(CANDIDATES)}
+
+    same, other = star(tmp_path / "a"), star(tmp_path / "b", seed=1)
+    assert same.run == finished.run != other.run
+    assert keys(same) == keys(finished)
+    assert not keys(other) & keys(finished)
+
+
+def test_more_rounds_continue_the_run(tmp_path: Path) -> None:
+    first = star(tmp_path, rounds=1)
+    second = star(tmp_path, rounds=3)
+    assert second.run == first.run
+    assert [r.round for r in second.rounds] == [1, 2, 3]
+    assert second.rounds[0] == first.rounds[0]
+
+
+@pytest.mark.parametrize("stage", ["sample", "verify", "select", "fit", "evaluate", "gate"])
+def test_interrupted_anywhere_the_rerun_ends_the_same(
+    finished: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    """The process is interrupted at a stage's second shard write; what was written stays."""
+    tables = {
+        "sample": CANDIDATES, "verify": VERDICTS, "select": SELECTIONS, "fit": CHECKPOINTS,
+        "evaluate": EVALUATIONS, "gate": ROUNDS,
+    }  # fmt: skip
+    write, calls = Store.write, []
+
+    def interrupted(self, table, round, part, rows):  # type: ignore[no-untyped-def]
+        if table is tables[stage]:
+            calls.append(part)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+        return write(self, table, round, part, rows)
+
+    monkeypatch.setattr(Store, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        star(tmp_path)
+    monkeypatch.undo()
+    result = star(tmp_path)
+    ours, theirs = Store(result.folder), Store(finished.folder)
+    for table in (CANDIDATES, SELECTIONS, FLAGS, TRAINING_ROWS):
+        assert ours.read(table) == theirs.read(table)
+
+
+def test_nothing_correct_ends_cleanly(tmp_path: Path) -> None:
+    result = star(tmp_path, sample__teacher="scripted:0", rationalize__num_samples=0)
+    assert [str(r.gate) for r in result.rounds] == ["stop"]
+    assert result.rounds[0].selected == 0
+    assert "nothing was selected" in result.rounds[0].gate_reason
+    stages = {c.stage for c in Store(result.folder).read(CHECKPOINTS)}
+    assert "sft" not in stages
+
+
+def test_a_changed_recipe_is_refused_with_the_difference(tmp_path: Path) -> None:
+    star(tmp_path, name="mine", rounds=1)
+    with pytest.raises(RecipeChanged, match=r"sample.temperature: 0.9 -> 0.5"):
+        star(tmp_path, name="mine", rounds=1, sample__temperature=0.5)
+    with pytest.raises(RecipeChanged, match="rounds: 2 -> 1"):
+        star(tmp_path, name="mine", rounds=2)
+        star(tmp_path, name="mine", rounds=1)
+    with pytest.raises(InputError, match="--seed 0, got --seed 1"):
+        star(tmp_path, name="mine", rounds=2, seed=1)
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs" / "mine")
+    with store.lock(), pytest.raises(RunLocked, match="another process holds this run"):
+        star(tmp_path, name="mine")
+
+
+def test_a_bad_name_and_a_full_disk_are_found_before_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="a run's name"):
+        star(tmp_path, name="../up")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    with pytest.raises(StoreError, match="no disk space"):
+        star(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_held_when_accuracy_falls() -> None:
+    from flows.gate import decide
+    from rsfactory.records import Gate
+    from rsfactory.recipe import GateSection
+    from rsfactory.stats import Interval
+
+    section = GateSection(max_drop=0.02, stop_at=0.9)
+    fell, rose = Interval(-0.05, -0.1, 0.0), Interval(0.1, 0.0, 0.2)
+    assert decide(section, fell, 0.4, True)[0] is Gate.HOLD
+    assert decide(section, rose, 0.5, True)[0] is Gate.ADVANCE
+    assert decide(section, Interval(-0.01, -0.05, 0.03), 0.5, True)[0] is Gate.ADVANCE
+    assert decide(section, rose, 0.95, True)[0] is Gate.STOP
+    assert decide(section, rose, 0.5, False)[0] is Gate.STOP
