@@ -1,0 +1,280 @@
+r"""Rows of a table as problems: the formats that are recognised, and the user's own mapping.
+
+Recognised by their columns: GSM8K (``question``, ``answer`` with ``####``), CommonsenseQA and ARC
+(``question.stem``, ``question.choices``, ``answerKey``, or the Hub's flattened form), MATH
+(``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), and plain tables with a question
+and an answer. Anything else takes a mapping such as ``problem=Body+Question answer=Answer``: ``+``
+joins columns with a space, a dot reaches into a nested one. A row without a gold answer is an
+error that names the row; nothing is left out silently.
+"""
+
+import re
+import string
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generators.prompts import final_line
+from rsfactory.errors import InputError
+from rsfactory.records import Problem
+
+Row = Mapping[str, Any]
+
+FIELDS = ("problem", "answer", "choices", "solution")
+"""What a mapping may name."""
+
+_QUESTIONS = ("problem", "question", "prompt")
+_ANSWERS = ("answer", "expected_answer")
+_SOLUTIONS = ("solution", "reference_solution")
+_NUMBER = re.compile(r"\\?\$?\s*[-+]?\d[\d,]*(\.\d+)?\s*\\?%?|[-+]?\d+\s*/\s*\d+")
+_FORMULA = re.compile(
+    r"(?=.*[\d=^])[-+*/^()\[\]{}=<>,.!|\s\d]*([a-zA-Z]\b[-+*/^()\[\]{}=<>,.!|\s\d]*)*"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a format finds in a row."""
+
+    prompt: str
+    answer: str
+    choices: tuple[str, ...] = ()
+    solution: str | None = None
+    math: bool = False
+    """The format itself says that answers are mathematical."""
+
+
+class BadRow(Exception):
+    """A row that cannot be a problem; the message says why, the caller says where."""
+
+
+Reader = Callable[[Row], Parts]
+
+
+def problems(
+    rows: Iterable[tuple[str, Row]],
+    source: str,
+    columns: Mapping[str, str],
+    verifier: str | None,
+    *,
+    lenient: bool = False,
+) -> Iterator[Problem]:
+    """Problems of a table's rows.
+
+    Args:
+        rows: Each with the words that say where it is, e.g. ``line 3``.
+        source: Name that the problems' keys contain.
+        columns: The user's mapping; it overrides recognition.
+        verifier: The user's choice instead of the format's.
+        lenient: Recognise the format where the mapping's columns are not there.
+
+    Raises:
+        InputError: The columns are not understood, or a row has no question or no gold answer.
+    """
+    reader: Reader | None = None
+    for number, (where, row) in enumerate(rows):
+        if reader is None:
+            if lenient and any(not _has(row, column) for column in columns.values()):
+                columns = {}
+            reader = _mapped(columns, row, source) if columns else _recognise(row, source)
+        try:
+            parts = reader(row)
+        except BadRow as error:
+            raise InputError(f"{source}, {where}: {error}") from error
+        yield _problem(parts, source, number, verifier)
+
+
+def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
+    kind, decides = "text", "exact"
+    if parts.choices:
+        kind, decides = "choice", "choice"
+    elif parts.math or mathematical(parts.answer):
+        kind, decides = "math", "math"
+    return Problem(
+        id=Problem.key(source, parts.prompt, parts.answer),
+        source=source,
+        split="train",
+        domain=kind,
+        verifier=verifier or decides,
+        prompt=parts.prompt,
+        answer=parts.answer,
+        choices=list(parts.choices),
+        solution=parts.solution,
+        row=row,
+    )
+
+
+def mathematical(answer: str) -> bool:
+    """Whether a gold answer is a number or a formula rather than words."""
+    answer = answer.strip()
+    if _NUMBER.fullmatch(answer) or "\\" in answer:
+        return True
+    return len(answer) <= 200 and _FORMULA.fullmatch(answer) is not None
+
+
+def _recognise(row: Row, source: str) -> Reader:
+    """The reader for a table, by the columns of its first row."""
+    if isinstance(row.get("question"), Mapping) and _has(row, "question.stem"):
+        return _nested_choice
+    if _has(row, "question") and _has(row, "choices") and _has(row, "answerKey"):
+        return _flat_choice
+    question = next((name for name in _QUESTIONS if name in row), None)
+    answer = next((name for name in _ANSWERS if name in row), None)
+    solution = next((name for name in _SOLUTIONS if name in row), None)
+    if question == "question" and "####" in str(row.get("answer")):
+        return _gsm8k
+    if question and (answer or "\\boxed" in str(row.get(solution or ""))):
+        return lambda row: _plain(row, question, answer, solution)
+    raise InputError(
+        f"{source} is not understood: it has the columns {_columns(row)}; needed are "
+        f"{' or '.join(_QUESTIONS)}, and answer (or solution with \\boxed{{}}); "
+        "or name them, for example --map problem=COLUMN --map answer=COLUMN "
+        "(A+B joins two columns, a.b reaches into a nested one)"
+    )
+
+
+def _gsm8k(row: Row) -> Parts:
+    worked, mark, gold = _text(row, "answer").rpartition("####")
+    gold = gold.strip().replace(",", "")
+    if not mark or not gold:
+        raise BadRow(f"expected a gold answer after '####', got {_short(row['answer'])}")
+    worked = re.sub(r"<<.*?>>", "", worked).strip()
+    return Parts(
+        prompt=_text(row, "question"),
+        answer=gold,
+        solution=f"{worked}\n{final_line(gold)}",
+        math=True,
+    )
+
+
+def _nested_choice(row: Row) -> Parts:
+    return _choice(_text(row, "question.stem"), _get(row, "question.choices"), row.get("answerKey"))
+
+
+def _flat_choice(row: Row) -> Parts:
+    return _choice(_text(row, "question"), row["choices"], row.get("answerKey"))
+
+
+def _plain(row: Row, question: str, answer: str | None, solution: str | None) -> Parts:
+    worked = str(row.get(solution) or "") if solution else ""
+    boxed = _last_box(worked)
+    gold = _text(row, answer) if answer else boxed
+    if not gold:
+        raise BadRow(f"expected a gold answer in \\boxed{{}}, got {_short(worked)}")
+    text = f"{worked.strip()}\n{final_line(gold)}" if worked.strip() else None
+    return Parts(prompt=_text(row, question), answer=gold, solution=text, math=boxed is not None)
+
+
+def _mapped(columns: Mapping[str, str], row: Row, source: str) -> Reader:
+    """The reader that the user's mapping describes, checked against the first row."""
+    unknown = [name for name in columns if name not in FIELDS]
+    if unknown or not {"problem", "answer"} <= set(columns):
+        raise InputError(
+            f"a mapping names {', '.join(FIELDS)} and needs the first two, got "
+            f"{', '.join(columns)}; for example --map problem=COLUMN --map answer=COLUMN"
+        )
+    missing = [c for column in columns.values() for c in column.split("+") if not _has(row, c)]
+    if missing:
+        raise InputError(
+            f"{source} has no column {', '.join(missing)}; it has {_columns(row)} "
+            "(as in --map problem=COLUMN --map answer=COLUMN)"
+        )
+
+    def read(row: Row) -> Parts:
+        prompt = " ".join(_text(row, column) for column in columns["problem"].split("+"))
+        if "choices" in columns:
+            return _choice(prompt, _get(row, columns["choices"]), _get(row, columns["answer"]))
+        gold = _text(row, columns["answer"])
+        worked = str(_get(row, columns.get("solution", "")) or "").strip()
+        solution = f"{worked}\n{final_line(gold)}" if worked else None
+        return Parts(prompt=prompt, answer=gold, solution=solution)
+
+    return read
+
+
+def _choice(stem: str, choices: Any, gold: Any) -> Parts:
+    """A multiple-choice problem; the gold may be a label, a letter, a text or an index from 0."""
+    labels, texts = _choices(choices)
+    letters = string.ascii_uppercase[: len(texts)]
+    if gold is None or not str(gold).strip():
+        raise BadRow("it has no gold answer; give a file whose rows all have one")
+    names: dict[str, str] = dict(zip(letters, letters, strict=True))
+    names |= dict(zip(texts, letters, strict=True))
+    if not labels:
+        labels = [str(i) for i in range(len(texts))] if isinstance(gold, int) else []
+    names |= dict(zip(labels, letters, strict=False))
+    letter = names.get(str(gold).strip())
+    if letter is None:
+        raise BadRow(f"gold {_short(gold)} is none of the choices {', '.join(labels or letters)}")
+    listed = "\n".join(f"{name}. {text}" for name, text in zip(letters, texts, strict=True))
+    return Parts(prompt=f"{stem}\n{listed}", answer=letter, choices=tuple(texts))
+
+
+def _choices(choices: Any) -> tuple[list[str], list[str]]:
+    """Labels (perhaps none) and texts of choices in any of the usual shapes."""
+    if isinstance(choices, Mapping) and {"label", "text"} <= set(choices):
+        labels, texts = list(map(str, choices["label"])), list(map(str, choices["text"]))
+    elif isinstance(choices, list) and all(isinstance(c, Mapping) for c in choices):
+        labels = [str(c.get("label", "")) for c in choices]
+        texts = [str(c.get("text", "")) for c in choices]
+    elif isinstance(choices, list):
+        labels, texts = [], [str(c) for c in choices]
+    else:
+        raise BadRow(f"expected a list of choices, got {_short(choices)}")
+    if not 2 <= len(texts) <= len(string.ascii_uppercase) or not all(texts):
+        raise BadRow(f"expected 2 to 26 choices with a text, got {_short(choices)}")
+    return labels, texts
+
+
+def _last_box(text: str) -> str | None:
+    r"""Content of the last ``\boxed{...}``, braces balanced; None where there is none."""
+    start = text.rfind("\\boxed{")
+    depth, begin = 0, start + len("\\boxed{")
+    for end in range(begin, len(text) if start >= 0 else begin):
+        depth += {"{": 1, "}": -1}.get(text[end], 0)
+        if depth < 0:
+            return text[begin:end].strip()
+    return None
+
+
+def _get(row: Row, column: str) -> Any:
+    """A column's value, or a nested one's (``question.stem``); None where it is missing."""
+    if column in row:
+        return row[column]
+    here: Any = row
+    for part in column.split("."):
+        here = here.get(part) if isinstance(here, Mapping) else None
+    return here
+
+
+def _has(row: Row, column: str) -> bool:
+    return all(c in row or _get(row, c) is not None for c in column.split("+"))
+
+
+def _text(row: Row, column: str) -> str:
+    """A column's value as text; a number is written as it is.
+
+    Raises:
+        BadRow: It is missing or empty, or not a text or number.
+    """
+    value = _get(row, column)
+    if isinstance(value, list | Mapping):
+        raise BadRow(f"expected a text or a number in {column}, got {_short(value)}")
+    text = "" if value is None or value != value else str(value).strip()
+    if not text:
+        raise BadRow(f"{column} is empty; every row needs a question and a gold answer")
+    return text
+
+
+def _columns(row: Row) -> str:
+    """The row's columns, nested ones with their parts."""
+    names: list[str] = []
+    for name, value in row.items():
+        nested = isinstance(value, Mapping)
+        names += [f"{name}.{part}" for part in value] if nested else [name]
+    return ", ".join(names) or "(none)"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,86 @@
+"""The templates that turn problems into prompts: one plain and one hinted for each domain.
+
+A hinted template shows the answer (rationalization, STaR, Zelikman et al. 2022); training always
+uses the plain one. How a completion has to end is one constant here, `FINAL_LINE`: the templates
+ask for it and the worked solutions of the sources end with it. A template changes its version with
+its text. Not covered: a chat template that refuses a system message (give a template without one).
+"""
+
+from rsfactory.errors import InputError
+from rsfactory.records import Problem, Prompt
+
+FINAL_LINE = "Answer: {answer}"
+"""Last line of a completion, ``{answer}`` standing for the answer."""
+
+HINTED = "-hinted"
+"""What the name of a template's hinted variant ends with."""
+
+_NO_SYSTEM = ""
+"""An empty system message keeps a chat template from adding its own, longer one."""
+
+
+def final_line(answer: str) -> str:
+    """The line a completion with this answer ends with."""
+    return FINAL_LINE.replace("{answer}", answer)
+
+
+def _pair(name: str, version: int, system: str | None, task: str, hint: str) -> dict[str, Prompt]:
+    """The plain and the hinted prompt of a domain."""
+    plain = f"{{problem}}\n{task}"
+    hinted = f"{{problem}}\n{hint}\n{task}"
+    return {
+        name: Prompt.make(name, version, system, plain),
+        name + HINTED: Prompt.make(name + HINTED, version, system, hinted),
+    }
+
+
+_HINT = "The right answer is {answer}. Derive it without saying that it was given."
+
+PROMPTS: dict[str, Prompt] = {
+    **_pair(
+        "sums",
+        1,
+        _NO_SYSTEM,
+        f'Add step by step; end with "{final_line("N")}".',
+        "(The sum is {answer}.)",
+    ),
+    **_pair(
+        "math",
+        1,
+        None,
+        "Think step by step. Write the result alone on the last line, "
+        f'in the form "{final_line("N")}".',
+        _HINT,
+    ),
+    **_pair(
+        "choice",
+        1,
+        None,
+        "Think it through in a few sentences. Write the letter of the right choice alone on the "
+        f'last line, in the form "{final_line("X")}".',
+        _HINT,
+    ),
+    **_pair(
+        "text",
+        1,
+        None,
+        "Think step by step. Write the answer alone on the last line, "
+        f'in the form "{final_line("...")}".',
+        _HINT,
+    ),
+}
+"""Templates by name: a domain's name, or that and ``-hinted``."""
+
+
+def pick(template: str | None, problem: Problem, *, hinted: bool) -> Prompt:
+    """The prompt for a problem: the template of that name, or else the one of its domain.
+
+    Raises:
+        InputError: No template has this name.
+    """
+    plain = template or problem.domain
+    name = plain + HINTED if hinted else plain
+    if name not in PROMPTS:
+        there = ", ".join(sorted(n for n in PROMPTS if not n.endswith(HINTED)))
+        raise InputError(f"no prompt template is called {plain!r}; there is: {there}")
+    return PROMPTS[name]
