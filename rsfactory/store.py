@@ -343,7 +343,8 @@ def _storing(place: Path) -> Iterator[None]:
 
 def _check_footer(path: Path) -> None:
     try:
-        pl.read_parquet_schema(path)
+        with path.open("rb") as file:  # by its path polars would take it as a pattern
+            pl.read_parquet_schema(file)
     except pl.exceptions.PolarsError as error:
         raise StoreError(f"{path} was written but cannot be read back: {error}") from error
 

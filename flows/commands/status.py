@@ -1,0 +1,77 @@
+"""``factory status``: the runs of a data folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from flows.commands.common import (
+    data_option,
+    data_words,
+    json_option,
+    plain_table,
+    print_json,
+    print_table,
+    run_names,
+    runs_folder,
+    size_words,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from rsfactory.store import Store
+
+
+@click.command("status", epilog="Example: factory status")
+@data_option
+@json_option
+def command(data: Path, as_json: bool) -> None:
+    """List runs: state, round, accuracy, size on disk."""
+    from rsfactory.store import Store
+
+    runs = [describe(Store(runs_folder(data) / name)) for name in run_names(data)]
+    if as_json:
+        print_json({"runs": runs})
+        return
+    if not runs:
+        click.echo(f"no runs in {runs_folder(data)}; try: factory run star{data_words(data)}")
+        return
+    right = ("round", "accuracy", "size")
+    table = plain_table(("run", "recipe", "state", *right), right=right)
+    for run in runs:
+        accuracy = "" if run["accuracy"] is None else f"{run['accuracy']:.3f}"
+        done = f"{run['round']}/{run['rounds']}"
+        size = size_words(run["bytes"])
+        table.add_row(run["run"], run["recipe"], run["state"], done, accuracy, size)
+    print_table(table)
+
+
+def describe(store: "Store") -> dict[str, Any]:
+    """One run as ``--json`` shows it.
+
+    ``state`` is ``running`` (a process holds it), ``done``, ``stopped`` (the same command
+    continues it) or ``empty`` (nothing was begun). ``round`` is the last finished one and
+    ``accuracy`` that of the newest evaluation, None before the first.
+    """
+    from rsfactory.errors import StoreError
+    from rsfactory.store import EVALUATIONS, ROUNDS
+
+    described = store.read_json("run.json")
+    known = {"run": store.folder.name, "bytes": store.size()}
+    running = store.locked()
+    if described is None:
+        state = "running" if running else "empty"
+        return {**known, "recipe": None, "state": state, "round": 0, "rounds": 0, "accuracy": None}
+    recipe = described["recipe"]
+    known |= {"recipe": recipe["name"], "rounds": recipe["rounds"]}
+    try:
+        reports = sorted(store.read(ROUNDS), key=lambda r: r.round)
+        evaluations = store.read(EVALUATIONS)
+    except StoreError:
+        return {**known, "state": "damaged", "round": 0, "accuracy": None}
+    order = {"base": -1, "start": 0}
+    newest = max(evaluations, key=lambda e: order.get(e.stage, e.round), default=None)
+    last = reports[-1] if reports else None
+    done = last is not None and (last.round >= recipe["rounds"] or last.gate.value == "stop")
+    state = "running" if running else "done" if done else "stopped"
+    accuracy = last.accuracy if last else newest.accuracy if newest else None
+    return {**known, "state": state, "round": last.round if last else 0, "accuracy": accuracy}

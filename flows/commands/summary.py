@@ -1,0 +1,128 @@
+"""The end of ``factory run``: what every round did, where things are, what to type next."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from flows.commands.common import data_words, plain_table, print_table, size_words
+
+if TYPE_CHECKING:
+    from flows.result import RunResult
+    from rsfactory.records import Evaluation, RoundReport
+    from rsfactory.store import Store
+
+COUNTS = ("sampled", "correct", "wrong", "un-\nparsed", "trun-\ncated", "unveri-\nfiable",
+          "hinted", "selected", "pool", "accuracy", "change")  # fmt: skip
+
+
+def print_summary(result: "RunResult", data: Path) -> None:
+    """Prints a run's figures for a person, within 100 columns."""
+    from rsfactory.store import Store
+
+    store = Store(result.folder)
+    _print_rounds(result)
+    if result.rounds:
+        _print_per_key("rejected by", result.rounds, "rejected_by")
+        _print_per_key("seconds", result.rounds, "seconds")
+    _print_outcome(result)
+    _print_places(result, store, data)
+
+
+def _print_rounds(result: "RunResult") -> None:
+    table = plain_table(("", *COUNTS, "gate"), right=COUNTS)
+    for name, evaluation in (("base", result.base), ("start", result.start)):
+        if evaluation is not None:
+            table.add_row(name, *[""] * 9, accuracy_words(evaluation), "", "")
+    for report in result.rounds:
+        table.add_row(*_round_row(report))
+    print_table(table)
+
+
+def _round_row(report: "RoundReport") -> list[str]:
+    counts = (report.sampled, report.correct, report.wrong, report.unparsed, report.truncated,
+              report.unverifiable)  # fmt: skip
+    hinted = f"{report.hinted_correct}/{report.hinted_sampled}"
+    return [
+        f"round {report.round}",
+        *(str(count) for count in counts),
+        hinted,
+        str(report.selected),
+        str(report.pool),
+        accuracy_words(report),
+        f"{report.change:+.3f}",
+        report.gate.value,
+    ]
+
+
+def accuracy_words(measured: "Evaluation | RoundReport") -> str:
+    """Accuracy, with its 95% interval on a second line."""
+    return f"{measured.accuracy:.3f}\n{measured.low:.2f}-{measured.high:.2f}"
+
+
+def _print_per_key(title: str, rounds: "list[RoundReport]", field: str) -> None:
+    """A table of what a report keeps as JSON: rejections by rule, seconds by stage."""
+    values = {report.round: json.loads(getattr(report, field)) for report in rounds}
+    keys = list(dict.fromkeys(key for value in values.values() for key in value))
+    if not keys:
+        return
+    columns = (*keys, "total") if field == "seconds" else tuple(keys)
+    table = plain_table((title, *columns), right=columns)
+    for round, value in values.items():
+        numbers = [value.get(key, 0) for key in keys]
+        numbers += [sum(numbers)] if field == "seconds" else []
+        table.add_row(f"round {round}", *(f"{number:.0f}" for number in numbers))
+    print_table(table)
+
+
+def _print_outcome(result: "RunResult") -> None:
+    last = result.rounds[-1] if result.rounds else None
+    if last is not None and result.change is not None and result.start is not None:
+        change = result.change
+        click.echo(
+            f"change from start to round {last.round}: {change.mean:+.3f} "
+            f"(95% interval {change.low:+.3f} to {change.high:+.3f}) on "
+            f"{len(result.start.problem_ids)} held-out problems"
+        )
+        if change.low <= 0:
+            click.echo("that is within the noise: more rounds or other problems may move it")
+    if last is not None:
+        click.echo(f"gate of round {last.round}: {last.gate.value}, {last.gate_reason}")
+        if last.correct == 0:
+            click.echo("nothing was correct in that round: easier problems or --model may help")
+    click.echo(f"took {result.seconds:.0f} s, {result.tokens} tokens sampled\n")
+
+
+def _print_places(result: "RunResult", store: "Store", data: Path) -> None:
+    from flows.commands.ask import newest_checkpoint
+
+    checkpoint = newest_checkpoint(store)
+    click.echo(f"folder       {store.folder} ({size_words(store.size())})")
+    if checkpoint is not None:
+        click.echo(f"checkpoint   {store.folder / checkpoint.path}")
+    click.echo(f"report       {store.folder / 'report.html'}\n")
+    where = data_words(data)
+    click.echo("next:")
+    click.echo(f'  factory ask {result.run} "{_question(store)}"{where}')
+    click.echo(f"  factory why {result.run} {_example(store)}{where}")
+    click.echo(f"  factory export-data {result.run} --out {result.run}.jsonl{where}")
+
+
+def _question(store: "Store") -> str:
+    """A held-out problem where it fits in a line, as something to ask."""
+    from rsfactory.store import PROBLEMS
+
+    held_out = [p.prompt for p in store.read(PROBLEMS, 0) if p.split == "held_out"]
+    question = held_out[0] if held_out else ""
+    plain = question.isprintable() and not set(question) & set('"$`\\!')
+    return question if plain and 0 < len(question) <= 80 else "What is 12 + 30?"
+
+
+def _example(store: "Store") -> str:
+    """A candidate to look at: a selected one where there is one."""
+    from rsfactory.store import SELECTIONS
+
+    rows = store.read(SELECTIONS)
+    chosen = [row for row in rows if row.selected] or rows
+    return chosen[-1].candidate_id if chosen else "0"
