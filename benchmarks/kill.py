@@ -1,7 +1,7 @@
 """SIGKILL at random points: nothing lost, nothing twice, at most the shard in flight redone.
 
-    python benchmarks/kill.py scripted            # the scripted teacher, nothing trained
-    python benchmarks/kill.py tiny                # a tiny random model: local sampling, TRL training
+    python benchmarks/kill.py scripted    # the scripted teacher, nothing trained
+    python benchmarks/kill.py tiny        # a tiny random model: local sampling, TRL training
 
 An undisturbed run is made first. Then the same command (same seed, another folder) is killed 20
 times at random moments of its life, each time continued by the next start, and let end at last. The
@@ -87,9 +87,7 @@ def main() -> None:
         subprocess.run(command(given.kind, calm, model), check=True, stdout=subprocess.DEVNULL)
         whole = time.monotonic() - began
         life = whole if given.kind == "scripted" else whole / 3
-        hit = killed_run(
-            command(given.kind, killed, model), killed, given.kills, life, given.seed
-        )
+        hit = killed_run(command(given.kind, killed, model), killed, given.kills, life, given.seed)
         keys, selected, twice = outcome(calm)
         keys_after, selected_after, twice_after = outcome(killed)
     same = keys == keys_after and selected == selected_after

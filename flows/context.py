@@ -5,7 +5,6 @@ closes every child process on the way out, whatever happened.
 """
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import platform
 import time
@@ -15,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from filters.verify.pool import VerifierPool
-from flows import tasks
+
+from flows import tasks, teachers
 from flows.progress import Reporter
-from flows.teachers import open_teacher
 from generators.problems import ProblemSet, open_source
 from rsfactory import __version__
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id
-from rsfactory.records import Checkpoint
 from rsfactory.recipe import Recipe, flatten, merge, parse, run_name
-from rsfactory.store import Store, need_disk
+from rsfactory.records import Checkpoint
+from rsfactory.store import PROBLEMS, Store, need_disk
 
 RECORDED = ("torch", "transformers", "trl", "polars", "duckdb", "math-verify", "reasoning-gym")
 """Packages whose versions a run records."""
@@ -44,6 +43,7 @@ class Run:
     held_out_source: ProblemSet | None
     verifiers: VerifierPool
     _teacher: Teacher | None = field(default=None, repr=False)
+    _teacher_key: str | None = field(default=None, repr=False)
 
     @contextlib.contextmanager
     def stage(self, round: int, name: str, total: int, unit: str) -> Iterator[None]:
@@ -58,22 +58,27 @@ class Run:
             with contextlib.suppress(Exception):  # a full disk must not hide the first error
                 self.store.journal(round=round, stage=name, seconds=seconds)
 
-    def teacher(self, checkpoint: Checkpoint, *, student: bool = False) -> Teacher:
+    def teacher(self, checkpoint: Checkpoint, *, asked: str | None = None) -> Teacher:
         """The teacher for a checkpoint; the last one asked for stays open until `release`.
 
         Args:
             checkpoint: Whose weights answer, where the teacher is the student.
-            student: Ask the student itself, whoever the recipe's teacher is (evaluation).
+            asked: ``student`` asks the student whoever the recipe's teacher is (evaluation).
         """
-        name = "student" if student else self.recipe.sample.teacher
-        opened = self._teacher
-        wanted = open_teacher(name, self, checkpoint)
-        if opened is not None and opened.identity == wanted.identity:
-            wanted.close()
-            return opened
-        self.release()
-        self._teacher = wanted
-        return wanted
+        name = asked or self.recipe.sample.teacher
+        of_student = name == "student"
+        key = checkpoint.id if of_student else name
+        if self._teacher is None or self._teacher_key != key:
+            self.release()
+            log = self.log_file("sampling")
+            if of_student:
+                folder, words = self.folder_of(checkpoint), self.recipe.model.student
+                self._teacher = teachers.student(words, checkpoint, folder, log)
+            else:
+                self._teacher = teachers.teacher(name, log)
+            self._teacher_key = key
+        teachers.teach(self._teacher, self.store.read(PROBLEMS))
+        return self._teacher
 
     def release(self) -> None:
         """Closes the open teacher, so that its memory is free for training."""
@@ -127,12 +132,13 @@ def _sources(recipe: Recipe, seed: int) -> tuple[ProblemSet, ProblemSet | None]:
     source = open_source(
         section.source, params=section.params, columns=section.columns,
         verifier=section.verifier, seed=seed, limit=section.limit,
+        purpose="both" if section.held_out is None else "train",
     )  # fmt: skip
     if section.held_out is None:
         return source, None
     other = open_source(
         section.held_out, params={}, columns=section.columns,
-        verifier=section.verifier, seed=seed, limit=None,
+        verifier=section.verifier, seed=seed, limit=None, purpose="held_out",
     )  # fmt: skip
     return source, other
 
@@ -191,8 +197,3 @@ def training_set(run: Run, round: int) -> str:
 def benchmark_id(problem_ids: Sequence[str], prompt_id: str, max_tokens: int) -> str:
     """Key of a held-out set together with how it is asked."""
     return content_id("b", sorted(problem_ids), prompt_id, max_tokens)
-
-
-def replace(checkpoint: Checkpoint, **changes: Any) -> Checkpoint:
-    """A copy of a checkpoint's record with other values."""
-    return dataclasses.replace(checkpoint, **changes)

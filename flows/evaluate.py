@@ -35,7 +35,7 @@ def evaluate(run: Run, checkpoint: Checkpoint, round: int, stage: str) -> Evalua
     for done in run.store.read(EVALUATIONS):
         if done.id == key:
             return done
-    teacher = run.teacher(checkpoint, student=True)
+    teacher = run.teacher(checkpoint, asked="student")
     shards = plan(
         problems,
         prompt_for=lambda problem: pick(run.recipe.sample.template, problem, hinted=False),

@@ -1,7 +1,7 @@
 """The problems of a run: held-out ones once, then those of each round. Written before sampling.
 
 A round's problems are read back from the store once written, so that a continued run never draws
-others. Held-out problems are kept apart by content; cold-start problems come from the training side.
+others. Held-out problems are kept apart by content; the cold start takes training problems.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def cold_start(run: Run) -> list[Problem]:
 
 
 def training(run: Run, round: int) -> list[Problem]:
-    """The problems sampled in a round; with `per_round` raised later, earlier rounds keep theirs."""
+    """The problems sampled in a round; raising `per_round` later changes no earlier round."""
 
     def draw() -> list[Problem]:
         problems = _apart(run, run.source.train(round, run.recipe.problems.per_round))

@@ -37,7 +37,9 @@ def rationalize(
         if not candidate.hinted:
             outcomes.setdefault(candidate.problem_id, set()).add(verdicts[candidate.id].outcome)
     ours = {Outcome.UNVERIFIABLE}
-    failed = [p for p in problems if Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours]
+    failed = [
+        p for p in problems if Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
+    ]
     _sample(run, round, failed, checkpoint, run.recipe.rationalize.num_samples, hinted=True)
 
 
@@ -87,7 +89,9 @@ def run_shards(
         for shard in missing:
             done, tokens = before
 
-            def progress(finished: int, sampled: int, done: int = done, tokens: int = tokens) -> None:
+            def progress(
+                finished: int, sampled: int, done: int = done, tokens: int = tokens
+            ) -> None:
                 run.reporter.advance(done + finished, tokens + sampled)
 
             count, sampled = sample_shard(

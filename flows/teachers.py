@@ -1,5 +1,55 @@
-"""Which teacher answers: the recipe's words made into an object."""
+"""Which teacher answers: the recipe's words (``student``, ``local:MODEL``, ``scripted:0.5``) made
+into an object.
+"""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from generators.teachers import TEACHERS
+from generators.models import checkpoint_id, resolve
+
+from generators.teachers import TEACHERS, LocalTeacher, ScriptedTeacher
+from rsfactory.contracts import Teacher
+from rsfactory.errors import InputError
+from rsfactory.records import Checkpoint, Problem
+
+SCRIPTED = "scripted"
+
+
+def is_scripted(name: str) -> bool:
+    """Whether the word names the fake: ``scripted`` or ``scripted:SKILL``."""
+    return name.partition(":")[0] == SCRIPTED
+
+
+def student(name: str, checkpoint: Checkpoint, folder: Path, log: Path) -> Teacher:
+    """The student with a checkpoint's weights, or the fake in its place."""
+    if not is_scripted(name):
+        return LocalTeacher(folder, checkpoint.id, log)
+    fake = _scripted(name)
+    fake.identity += f"@{checkpoint.id}"
+    return fake
+
+
+def teacher(name: str, log: Path) -> Teacher:
+    """Another teacher than the student.
+
+    Raises:
+        InputError: No teacher is called that, or its model is not there.
+    """
+    if is_scripted(name):
+        return _scripted(name)
+    kind, _, model = name.partition(":")
+    if kind == "local" and model:
+        folder = resolve(model)
+        return LocalTeacher(folder, checkpoint_id(folder), log)
+    there = ", ".join(["student", "local:MODEL", *(k for k in TEACHERS if k != "local")])
+    raise InputError(f"no teacher is called {name!r}; there is: {there}")
+
+
+def teach(teacher: Teacher, problems: list[Problem]) -> None:
+    """Tells the fake the answers of the run's problems; real teachers learn nothing here."""
+    if isinstance(teacher, ScriptedTeacher):
+        teacher.learn(problems)
+
+
+def _scripted(name: str) -> ScriptedTeacher:
+    skill = name.partition(":")[2]
+    return ScriptedTeacher(skill) if skill else ScriptedTeacher()

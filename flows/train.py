@@ -7,21 +7,27 @@ it; between the two a kill costs one more training, never a wrong checkpoint.
 
 import json
 import random
-import shutil
 from pathlib import Path
 from typing import Any
 
+from generators.models import checkpoint_id
+
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
-from generators.models import checkpoint_id
 from generators.prompts import pick
 from rsfactory.chat import messages
 from rsfactory.contracts import TrainingJob, resolve
 from rsfactory.ids import file_hash, seed_of
 from rsfactory.records import Candidate, Checkpoint, Outcome, Problem, TrainingRow
 from rsfactory.store import (
-    CANDIDATES, CHECKPOINTS, PROBLEMS, PROMPTS, SELECTIONS, TRAINING_ROWS, VERDICTS,
-    need_disk, write_file, write_folder,
+    CANDIDATES,
+    CHECKPOINTS,
+    PROBLEMS,
+    SELECTIONS,
+    TRAINING_ROWS,
+    VERDICTS,
+    need_disk,
+    write_folder,
 )  # fmt: skip
 from trainers import TRAINERS
 
@@ -123,7 +129,9 @@ def _grpo_rows_path(run: Run, round: int) -> Path:
 
 
 @shard_task("train")
-def fit(run: Run, round: int, stage: str, parent: Checkpoint, settings: dict[str, Any]) -> Checkpoint:
+def fit(
+    run: Run, round: int, stage: str, parent: Checkpoint, settings: dict[str, Any]
+) -> Checkpoint:
     """One training in a child process, from a parent checkpoint to a new one."""
     done = _record(run, round, stage)
     if done:
@@ -131,7 +139,11 @@ def fit(run: Run, round: int, stage: str, parent: Checkpoint, settings: dict[str
     run.release()
     trainer = resolve(run.recipe.train.trainer, TRAINERS, "trainer")()
     base = run.folder_of(parent)
-    rows = _grpo_rows_path(run, round) if stage == "grpo" else run.store.path(TRAINING_ROWS, round, "sft")
+    rows = (
+        _grpo_rows_path(run, round)
+        if stage == "grpo"
+        else run.store.path(TRAINING_ROWS, round, "sft")
+    )
     need_disk(run.store.folder, 2 * _weights(base), "a checkpoint")
     place = run.store.folder / "checkpoints" / f"round-{round}-{stage}"
     with run.stage(round, stage, 0, "steps"), write_folder(place) as output:

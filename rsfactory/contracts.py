@@ -114,9 +114,7 @@ class Rejection:
 class Filter(Protocol):
     """Yields every row in order, with None (kept) or the reason it is rejected."""
 
-    def __call__(
-        self, rows: Iterable[Candidate]
-    ) -> Iterator[tuple[Candidate, Rejection | None]]:
+    def __call__(self, rows: Iterable[Candidate]) -> Iterator[tuple[Candidate, Rejection | None]]:
         """Every row comes out once, in order."""
         ...
 
@@ -154,7 +152,9 @@ class Trainer(Protocol):
 
     name: str
 
-    def train(self, job: TrainingJob, log: Path, progress: Callable[[int, int], None]) -> TrainingResult:
+    def train(
+        self, job: TrainingJob, log: Path, progress: Callable[[int, int], None]
+    ) -> TrainingResult:
         """Runs the job to its end; ``progress`` gets steps done and steps in all.
 
         Raises:

@@ -7,7 +7,6 @@ What is not: a file system that reorders a rename before the data it was synced 
 """
 
 import contextlib
-import dataclasses
 import errno
 import fcntl
 import io

@@ -11,8 +11,16 @@ from flows.star import run_star
 from rsfactory.errors import InputError, RecipeChanged, RunLocked, StoreError
 from rsfactory.recipe import load
 from rsfactory.store import (
-    CANDIDATES, CHECKPOINTS, EVALUATIONS, FLAGS, PROBLEMS, ROUNDS, SELECTIONS, TRAINING_ROWS,
-    VERDICTS, Store,
+    CANDIDATES,
+    CHECKPOINTS,
+    EVALUATIONS,
+    FLAGS,
+    PROBLEMS,
+    ROUNDS,
+    SELECTIONS,
+    TRAINING_ROWS,
+    VERDICTS,
+    Store,
 )  # fmt: skip
 
 FAST = {
@@ -187,8 +195,8 @@ def test_a_bad_name_and_a_full_disk_are_found_before_work(
 
 def test_held_when_accuracy_falls() -> None:
     from flows.gate import decide
-    from rsfactory.records import Gate
     from rsfactory.recipe import GateSection
+    from rsfactory.records import Gate
     from rsfactory.stats import Interval
 
     section = GateSection(max_drop=0.02, stop_at=0.9)
