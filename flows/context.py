@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from filters.verify.pool import VerifierPool
-
 from flows import tasks, teachers
 from flows.progress import Reporter
 from generators.problems import ProblemSet, open_source

@@ -1,11 +1,8 @@
-"""Which teacher answers: the recipe's words (``student``, ``local:MODEL``, ``scripted:0.5``) made
-into an object.
-"""
+"""Which teacher answers: words (``student``, ``local:MODEL``, ``scripted:0.5``) made an object."""
 
 from pathlib import Path
 
 from generators.models import checkpoint_id, resolve
-
 from generators.teachers import TEACHERS, LocalTeacher, ScriptedTeacher
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError

@@ -5,15 +5,18 @@ later and a repeated training sees the same. A checkpoint's folder appears whole
 it; between the two a kill costs one more training, never a wrong checkpoint.
 """
 
+import dataclasses
+import io
 import json
 import random
 from pathlib import Path
 from typing import Any
 
-from generators.models import checkpoint_id
+import polars as pl
 
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
+from generators.models import checkpoint_id
 from generators.prompts import pick
 from rsfactory.chat import messages
 from rsfactory.contracts import TrainingJob, resolve
@@ -27,6 +30,7 @@ from rsfactory.store import (
     TRAINING_ROWS,
     VERDICTS,
     need_disk,
+    write_file,
     write_folder,
 )  # fmt: skip
 from trainers import TRAINERS
@@ -50,7 +54,7 @@ def train(run: Run, round: int, sampler: Checkpoint, start: Checkpoint) -> Check
     if not problems:
         run.reporter.note(f"round {round}: no problem was solved only sometimes, so no GRPO")
         return checkpoint
-    write_grpo_problems(run, round, problems)
+    _write_grpo_rows(run, round, problems)
     return fit(run, round, "grpo", checkpoint, run.recipe.grpo.model_dump())
 
 
@@ -124,8 +128,22 @@ def _weights(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
-def _grpo_rows_path(run: Run, round: int) -> Path:
-    return run.store.folder / "grpo_rows" / f"round={round}.jsonl"
+def _grpo_rows(run: Run, round: int) -> Path:
+    return run.store.folder / "grpo_rows" / f"round={round}.parquet"
+
+
+def _write_grpo_rows(run: Run, round: int, problems: list[Problem]) -> None:
+    """Problems with their prompts, as the GRPO trainer reads them (see `trainers.grpo`)."""
+    rows = []
+    for problem in problems:
+        prompt = pick(run.recipe.sample.template, problem, hinted=False)
+        user = messages(prompt, problem.prompt)[-1].content
+        said = json.dumps(dataclasses.asdict(problem))
+        rows.append({"problem": said, "system": prompt.system, "user": user})
+    schema = {"problem": pl.String, "system": pl.String, "user": pl.String}
+    buffer = io.BytesIO()
+    pl.DataFrame(rows, schema=schema).write_parquet(buffer)
+    write_file(_grpo_rows(run, round), buffer.getvalue())
 
 
 @shard_task("train")
@@ -148,7 +166,7 @@ def fit(
     place = run.store.folder / "checkpoints" / f"round-{round}-{stage}"
     with run.stage(round, stage, 0, "steps"), write_folder(place) as output:
         job = TrainingJob(
-            kind="grpo" if stage == "grpo" else "sft",
+            kind="grpo" if grpo else "sft",
             base=str(base.resolve()),
             output=str(output.resolve()),
             rows=str(rows.resolve()),

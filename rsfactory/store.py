@@ -62,7 +62,11 @@ TABLES: tuple[Table[Any], ...] = (
 )  # fmt: skip
 
 _DTYPES: dict[Any, Any] = {
-    str: pl.String, int: pl.Int64, float: pl.Float64, bool: pl.Boolean, list[str]: pl.List(pl.String)
+    str: pl.String,
+    int: pl.Int64,
+    float: pl.Float64,
+    bool: pl.Boolean,
+    list[str]: pl.List(pl.String),
 }  # fmt: skip
 
 

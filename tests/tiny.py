@@ -1,4 +1,4 @@
-"""A tiny random model made on the spot, for tests and benchmarks that need a real one in seconds."""
+"""A tiny random model made on the spot, for tests and benchmarks that need one in seconds."""
 
 from pathlib import Path
 
