@@ -12,10 +12,15 @@ from collections import Counter
 from flows.context import Run
 from flows.tasks import log
 from rsfactory.ids import content_id
-from rsfactory.records import (
-    Checkpoint, Evaluation, Gate, Outcome, RoundReport, Selection,
-)  # fmt: skip
 from rsfactory.recipe import GateSection
+from rsfactory.records import (
+    Checkpoint,
+    Evaluation,
+    Gate,
+    Outcome,
+    RoundReport,
+    Selection,
+)  # fmt: skip
 from rsfactory.stats import Interval, paired_change
 from rsfactory.store import CANDIDATES, ROUNDS, SELECTIONS, TRAINING_ROWS, VERDICTS
 

@@ -13,7 +13,14 @@ from flows.tasks import publish_table
 from rsfactory.errors import FactoryError
 from rsfactory.records import Checkpoint, Evaluation, Gate, RoundReport
 from rsfactory.stats import Interval
-from rsfactory.store import CANDIDATES, CHECKPOINTS, EVALUATION_CANDIDATES, EVALUATIONS, ROUNDS, Store
+from rsfactory.store import (
+    CANDIDATES,
+    CHECKPOINTS,
+    EVALUATION_CANDIDATES,
+    EVALUATIONS,
+    ROUNDS,
+    Store,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

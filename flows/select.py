@@ -1,13 +1,12 @@
 """Checks and selection: which candidates of a round go to training, and why the others do not."""
 
-from flows.context import Run, training_set
-from flows.tasks import log, shard_task
 from filters.checks import CHECKS
 from filters.select import select_candidates
-from rsfactory.records import Candidate, Flag, Problem, Selection
-from rsfactory.store import CANDIDATES, FLAGS, PROBLEMS, SELECTIONS, VERDICTS, read_shard
-
+from flows.context import Run, training_set
+from flows.tasks import log, shard_task
 from flows.verify import part_of
+from rsfactory.records import Candidate, Flag, Problem, Selection
+from rsfactory.store import CANDIDATES, FLAGS, SELECTIONS, VERDICTS, read_shard
 
 
 def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:

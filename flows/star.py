@@ -12,14 +12,14 @@ from flows.evaluate import evaluate
 from flows.gate import gate
 from flows.problems import training
 from flows.progress import Reporter
-from flows.result import RunResult, finish_round, load_result, finished
+from flows.result import RunResult, finish_round, finished, load_result
 from flows.sample import rationalize, sample
 from flows.select import check, select
 from flows.start import base_checkpoint, cold_start
 from flows.train import train
 from flows.verify import verify
-from rsfactory.records import Gate
 from rsfactory.recipe import Recipe
+from rsfactory.records import Gate
 
 
 def run_star(

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from flows.context import Run, training_set
+from flows.context import Run
 from flows.problems import cold_start as cold_start_problems
 from flows.select import check, select
 from flows.teachers import SCRIPTED, is_scripted

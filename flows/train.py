@@ -157,11 +157,8 @@ def fit(
     run.release()
     trainer = resolve(run.recipe.train.trainer, TRAINERS, "trainer")()
     base = run.folder_of(parent)
-    rows = (
-        _grpo_rows_path(run, round)
-        if stage == "grpo"
-        else run.store.path(TRAINING_ROWS, round, "sft")
-    )
+    grpo = stage == "grpo"
+    rows = _grpo_rows(run, round) if grpo else run.store.path(TRAINING_ROWS, round, "sft")
     need_disk(run.store.folder, 2 * _weights(base), "a checkpoint")
     place = run.store.folder / "checkpoints" / f"round-{round}-{stage}"
     with run.stage(round, stage, 0, "steps"), write_folder(place) as output:

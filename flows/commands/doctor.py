@@ -1,5 +1,6 @@
 """``factory doctor``: whether this machine can run the factory, and what to do where it cannot."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -49,6 +50,11 @@ def command(data: Path, as_json: bool) -> None:
             click.echo(_line(finding))
     if any(finding.required and not finding.ok for finding in findings):
         click.get_current_context().exit(1)
+
+
+def shown(finding: Finding) -> dict[str, object]:
+    """A finding as ``--json`` shows it."""
+    return {key: value for key, value in asdict(finding).items() if key != "required"}
 
 
 def _line(finding: Finding) -> str:
@@ -111,8 +117,6 @@ def package(requirement: str) -> Finding | None:
 
 def machine(data: Path) -> Iterator[Finding]:
     """Disk, memory, cores."""
-    import psutil
-
     there = next(p for p in (data.absolute(), *data.absolute().parents) if p.exists())
     free = shutil.disk_usage(there).free
     enough = free >= MIN_FREE
@@ -122,14 +126,29 @@ def machine(data: Path) -> Iterator[Finding]:
     advice = "" if writable else f"make {there} writable, or name another folder with --data"
     found = "writable" if writable else "not writable"
     yield Finding(name="data folder", ok=writable, found=f"{data}: {found}", advice=advice)
-    memory = psutil.virtual_memory()
-    enough = memory.available >= MIN_MEMORY
+    total, available = memory()
+    enough = available >= MIN_MEMORY
     advice = "" if enough else f"training wants about {size_words(MIN_MEMORY)} free"
-    found = f"{size_words(memory.available)} free of {size_words(memory.total)}"
+    found = f"{size_words(available)} free of {size_words(total)}"
     yield Finding(name="memory", ok=enough, found=found, advice=advice, required=False)
-    cores = len(os.sched_getaffinity(0))
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     advice = "" if cores >= 2 else "the shipped recipe is sized for two idle cores"
     yield Finding(name="cores", ok=cores >= 2, found=str(cores), advice=advice, required=False)
+
+
+def memory() -> tuple[int, int]:
+    """Bytes of memory in all and available now; where Linux does not say, all counts as available.
+
+    Not covered: a container's own limit.
+    """
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return total, int(line.split()[1]) * 1024
+    return total, total
 
 
 def gpu() -> Finding:
