@@ -21,14 +21,14 @@ CSS = """
   --soft: light-dark(#5b6470, #9aa4b0); --back: light-dark(#fff, #16181c);
   --box: light-dark(#f5f6f8, #1f2227); --a: light-dark(#1f6feb, #6aa8ff);
   --b: light-dark(#b35900, #f0a04b); --c: light-dark(#1a7f37, #57c775); }
-body { font: 15px/1.5 system-ui, sans-serif; background: var(--back); max-width: 60rem;
+body { font: 15px/1.5 system-ui, sans-serif; background: var(--back); max-width: 66rem;
   margin: 2.5rem auto; padding: 0 1.25rem; }
 h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.1rem; margin: 2.4rem 0 .6rem; }
 h1 + p, .soft { color: var(--soft); margin-top: .2rem; }
 .headline { font-size: 1.15rem; margin: 1.2rem 0 0; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
-th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line);
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 13.5px; }
+th, td { padding: .3rem .55rem; text-align: right; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th { font-weight: 600; color: var(--soft); } th:first-child, td:first-child { text-align: left; }
 table.settings td { text-align: left; white-space: normal; }
@@ -194,7 +194,7 @@ def _keyed_table(rounds: list[RoundReport], field: str) -> str:
 
 def _number(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.3g}"
+        return f"{value:,.1f}" if abs(value) >= 1 else f"{value:.3g}"
     return "" if value is None else str(value)
 
 

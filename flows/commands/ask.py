@@ -35,7 +35,7 @@ def command(
     data: Path,
     as_json: bool,
 ) -> None:
-    """Ask the newest checkpoint of a run; the answer comes as it is made."""
+    """Ask the newest checkpoint of a run."""
     folder, store = find_model(data, run)
     messages = _messages(None if plain else store, question)
     limit = max_tokens or _limit(store)

@@ -38,7 +38,11 @@ class Finding:
 @data_option
 @json_option
 def command(data: Path, as_json: bool) -> None:
-    """Look at Python, packages, disk, memory, GPU and model; exit 1 where a run would fail."""
+    """Say whether this machine is ready.
+
+    Looks at Python, packages, disk, memory, cores, GPU and model; exit code 1 where a run would
+    fail.
+    """
     findings = list(examine(data))
     if as_json:
         checks = [asdict(finding) for finding in findings]

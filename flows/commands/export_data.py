@@ -38,7 +38,10 @@ WHERE l.selected ORDER BY l.round, l.problem_id, l.hinted, l."index"
 @data_option
 @json_option
 def command(run: str, out: Path, force: bool, data: Path, as_json: bool) -> None:
-    """Write the selected rows, each with its prompt, completion and where it came from."""
+    """Write the selected rows to a file.
+
+    Each has its prompt, its completion and where it came from.
+    """
     if out.suffix not in FORMATS:
         raise InputError(f"expected --out with one of {', '.join(FORMATS)}, got {out}")
     if out.is_dir() or (out.exists() and not force):

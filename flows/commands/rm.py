@@ -16,7 +16,10 @@ from rsfactory.errors import InputError, StoreError
 @data_option
 @json_option
 def command(runs: tuple[str, ...], yes: bool, data: Path, as_json: bool) -> None:
-    """Remove runs with their rows and checkpoints; a run in progress is refused."""
+    """Remove runs, rows and checkpoints.
+
+    A run that a process holds is refused.
+    """
     from rsfactory.store import Store
 
     folders = list(dict.fromkeys(_exact(data, run) for run in runs))

@@ -49,7 +49,10 @@ def command(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Run a recipe: sample, verify, select, train, evaluate; again for every round."""
+    """Run a recipe, or continue its run.
+
+    Every round samples, verifies, selects, trains and evaluates; what is done is kept.
+    """
     from flows.progress import make_reporter
     from rsfactory.recipe import load
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.commands.common import data_words, plain_table, print_table, size_words
+from rsfactory.records import Outcome
 
 if TYPE_CHECKING:
     from flows.result import RunResult
     from rsfactory.records import Evaluation, RoundReport
     from rsfactory.store import Store
 
-COUNTS = ("sampled", "correct", "wrong", "un-\nparsed", "trun-\ncated", "unveri-\nfiable",
-          "hinted", "selected", "pool", "accuracy", "change")  # fmt: skip
+COUNTS = ("sampled", *(outcome.value for outcome in Outcome), "hinted", "selected", "pool")
 
 
 def print_summary(result: "RunResult", data: Path) -> None:
@@ -22,43 +22,40 @@ def print_summary(result: "RunResult", data: Path) -> None:
     from rsfactory.store import Store
 
     store = Store(result.folder)
-    _print_rounds(result)
     if result.rounds:
+        _print_counts(result.rounds)
         _print_per_key("rejected by", result.rounds, "rejected_by")
         _print_per_key("seconds", result.rounds, "seconds")
+    _print_accuracy(result)
     _print_outcome(result)
     _print_places(result, store, data)
 
 
-def _print_rounds(result: "RunResult") -> None:
-    table = plain_table(("", *COUNTS, "gate"), right=COUNTS)
-    for name, evaluation in (("base", result.base), ("start", result.start)):
-        if evaluation is not None:
-            table.add_row(name, *[""] * 9, accuracy_words(evaluation), "", "")
-    for report in result.rounds:
-        table.add_row(*_round_row(report))
+def _print_counts(rounds: "list[RoundReport]") -> None:
+    table = plain_table(("", *COUNTS), right=COUNTS)
+    for report in rounds:
+        counts = {name: str(getattr(report, name, "")) for name in COUNTS}
+        counts["hinted"] = str(report.hinted_sampled)
+        table.add_row(f"round {report.round}", *counts.values())
     print_table(table)
 
 
-def _round_row(report: "RoundReport") -> list[str]:
-    counts = (report.sampled, report.correct, report.wrong, report.unparsed, report.truncated,
-              report.unverifiable)  # fmt: skip
-    hinted = f"{report.hinted_correct}/{report.hinted_sampled}"
-    return [
-        f"round {report.round}",
-        *(str(count) for count in counts),
-        hinted,
-        str(report.selected),
-        str(report.pool),
-        accuracy_words(report),
-        f"{report.change:+.3f}",
-        report.gate.value,
-    ]
+def _print_accuracy(result: "RunResult") -> None:
+    right = ("accuracy", "95% interval", "change")
+    table = plain_table(("", *right, "gate", "why"), right=right)
+    for name, measured in (("base", result.base), ("start", result.start)):
+        if measured is not None:
+            table.add_row(name, *accuracy_words(measured), "", "", "")
+    for report in result.rounds:
+        change = f"{report.change:+.3f}"
+        gate = (report.gate.value, report.gate_reason)
+        table.add_row(f"round {report.round}", *accuracy_words(report), change, *gate)
+    print_table(table)
 
 
-def accuracy_words(measured: "Evaluation | RoundReport") -> str:
-    """Accuracy, with its 95% interval on a second line."""
-    return f"{measured.accuracy:.3f}\n{measured.low:.2f}-{measured.high:.2f}"
+def accuracy_words(measured: "Evaluation | RoundReport") -> tuple[str, str]:
+    """Accuracy, and its 95% interval."""
+    return f"{measured.accuracy:.3f}", f"{measured.low:.3f} to {measured.high:.3f}"
 
 
 def _print_per_key(title: str, rounds: "list[RoundReport]", field: str) -> None:

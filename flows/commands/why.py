@@ -34,7 +34,7 @@ class Step:
 @data_option
 @json_option
 def command(run: str, id: str, data: Path, as_json: bool) -> None:
-    """Explain what became of a problem or a candidate, and by which rule.
+    """Explain the fate of a problem or a candidate.
 
     ID is a candidate's or problem's key, with or without its prefix (its first 6 digits are
     enough), or the row number of a problem, from 0.
@@ -161,16 +161,19 @@ def _trained(connection: "duckdb.DuckDBPyConnection", key: str) -> Iterator[Step
     query = """
         SELECT c.round, c.stage, c.id, r.accuracy, r.low, r.high, r.gate, r.gate_reason
         FROM (SELECT DISTINCT round FROM training_rows WHERE candidate_id = ?) t
-        JOIN checkpoints c ON c.round = t.round AND c.training_set IS NOT NULL
-        LEFT JOIN rounds r ON r.checkpoint_id = c.id AND r.round = c.round
-        ORDER BY c.round, c.stage DESC"""
+        JOIN checkpoints c ON c.round = t.round AND c.stage IN ('cold_start', 'sft')
+        LEFT JOIN rounds r ON r.round = c.round
+        ORDER BY c.round"""
     for row in _rows(connection, query, key):
-        if row["stage"] == "grpo":
-            continue  # its rows are problems, not candidates; what it made of them is in `report`
-        yield Step(
-            stage="train",
-            what=f"round {row['round']}: {row['stage']} made checkpoint {row['id']} with it",
-        )
+        after = None
+        if row["gate"] is not None:
+            after = (
+                f"held-out accuracy after round {row['round']}: {row['accuracy']:.3f} "
+                f"({row['low']:.3f} to {row['high']:.3f}), gate: {row['gate']}, "
+                f"{row['gate_reason']}"
+            )
+        what = f"{row['stage']} of round {row['round']} made checkpoint {row['id']} with it"
+        yield Step(stage="train", what=what, evidence=after)
 
 
 def _evaluations(connection: "duckdb.DuckDBPyConnection", key: str) -> Iterator[Step]:
