@@ -1,7 +1,9 @@
-"""Who answers: teachers by name. Each module is one teacher; `TEACHERS` is the one place to add one."""
+"""Who answers: teachers by name. A teacher is one module, and one line in `TEACHERS`."""
 
 from generators.teachers.local import LocalTeacher
 from generators.teachers.scripted import ScriptedTeacher
+
+__all__ = ["TEACHERS", "LocalTeacher", "ScriptedTeacher"]
 
 TEACHERS = {"local": LocalTeacher, "scripted": ScriptedTeacher}
 """Kind of teacher -> its class; the student is a `LocalTeacher` over its checkpoint."""

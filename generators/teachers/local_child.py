@@ -1,0 +1,137 @@
+"""The process behind a local teacher: loads a model and answers batches.
+
+Run as ``python -m generators.teachers.local_child FOLDER THREADS`` (0 threads: all cores). One
+message in, ``{"op": "answer" | "stream", "rows": [...]}``; out come ``{"progress": [completions,
+tokens]}`` about twice a second, or pieces ``{"text": ...}`` of a stream, and ``{"done": [...]}``.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rsfactory.chat import render
+from rsfactory.child import Parent
+from rsfactory.contracts import Message
+
+PROGRESS_SECONDS = 0.5
+
+
+def main() -> None:
+    """Answers messages until the parent is gone."""
+    parent = Parent()
+    folder, threads = sys.argv[1], int(sys.argv[2])
+    try:
+        engine = Engine(folder, threads)
+    except (OSError, ValueError) as error:
+        parent.send(error=f"model folder {folder} cannot be loaded: {error}")
+        return
+    while True:
+        message = parent.receive()
+        answer = engine.stream if message["op"] == "stream" else engine.answer
+        parent.send(done=answer(message["rows"], lambda **told: parent.send(**told)))
+
+
+class Engine:
+    """A loaded model with its tokenizer."""
+
+    def __init__(self, folder: str, threads: int) -> None:
+        """Loads the model: float32 on the CPU, bfloat16 on CUDA."""
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        from generators.teachers.decoders import open_decoder
+
+        torch.set_num_threads(threads or cores())
+        on_gpu = torch.cuda.is_available()
+        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.bfloat16 if on_gpu else torch.float32
+        )
+        model = model.to("cuda") if on_gpu else model
+        model.eval()
+        self._room: int | None = getattr(model.config, "max_position_embeddings", None)
+        self._stop = stop_tokens(model, self._tokenizer)
+        self._decoder = open_decoder(model)
+
+    def answer(self, rows: list[dict[str, Any]], tell: Callable[..., None]) -> list[dict[str, Any]]:
+        """Completions of the rows, in order."""
+        from generators.teachers.local_engine import decode
+
+        made = [self._row(row) for row in rows]
+        told = time.monotonic()
+
+        def step() -> None:
+            nonlocal told
+            if time.monotonic() - told >= PROGRESS_SECONDS:
+                told = time.monotonic()
+                done = sum(bool(row.finish_reason) for row in made)
+                tell(progress=[done, sum(len(row.sampled) for row in made)])
+
+        decode(self._decoder, made, self._stop, step)
+        return [self._completion(row) for row in made]
+
+    def stream(self, rows: list[dict[str, Any]], tell: Callable[..., None]) -> list[dict[str, Any]]:
+        """The first row's completion, told in pieces while it is made."""
+        from generators.teachers.local_engine import decode
+
+        row = self._row(rows[0])
+        said = ""
+
+        def step() -> None:
+            nonlocal said
+            text = self._text(row.sampled)
+            if not text.endswith("\N{REPLACEMENT CHARACTER}"):  # half a character so far
+                tell(text=text[len(said) :])
+                said = text
+
+        decode(self._decoder, [row], self._stop, step)
+        tell(text=self._text(row.sampled)[len(said) :])
+        return [self._completion(row)]
+
+    def _row(self, asked: dict[str, Any]) -> Any:
+        from generators.teachers.local_engine import Row
+
+        turns = [Message(**message) for message in asked["messages"]]
+        templated = bool(getattr(self._tokenizer, "chat_template", None))
+        text = render(self._tokenizer, turns)
+        tokens = self._tokenizer(text, add_special_tokens=not templated)["input_ids"]
+        room = asked["max_tokens"] if self._room is None else max(0, self._room - len(tokens))
+        return Row(
+            tokens=tokens,
+            seed=asked["seed"],
+            temperature=asked["temperature"],
+            top_p=asked["top_p"],
+            max_tokens=min(asked["max_tokens"], room),
+        )
+
+    def _completion(self, row: Any) -> dict[str, Any]:
+        return {
+            "text": self._text(row.sampled),
+            "finish_reason": row.finish_reason,
+            "prompt_tokens": len(row.tokens),
+            "tokens": len(row.sampled),
+        }
+
+    def _text(self, tokens: list[int]) -> str:
+        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+
+
+def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Tokens that end a completion, by the generation config and the tokenizer."""
+    named = model.generation_config.eos_token_id
+    tokens = {*(named if isinstance(named, list) else [named]), tokenizer.eos_token_id}
+    return frozenset(token for token in tokens if token is not None)
+
+
+def cores() -> int:
+    """Physical cores that this process may use."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0))
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+if __name__ == "__main__":
+    main()
