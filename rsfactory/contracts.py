@@ -134,8 +134,8 @@ class TrainingJob:
     seed: int
     settings: dict[str, Any]
     """The recipe's section for this kind of training, as plain values."""
-    verifiers: str = "filters.verify:VERIFIERS"
-    """Where GRPO's rewards find verifiers by name (``module:attribute``)."""
+    verifiers: str = "filters.verify.pool:VerifierPool"
+    """Where GRPO's rewards find their verifiers: ``module:attribute`` of a pool or of a dict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ from trainers.process import read_job
 
 MICRO_TOKENS = 4096
 """Most tokens in one forward pass; a larger batch is made of several (gradient accumulation)."""
+LONG_ROW = 2048
+"""Rows above this many tokens have their activations recomputed on a GPU."""
 
 
 class Send(Protocol):
@@ -69,12 +71,15 @@ def quiet() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 
-def machine_settings(long_rows: bool) -> dict[str, Any]:
+def machine_settings(longest: int) -> dict[str, Any]:
     """Trainer arguments for this machine: float32 on a CPU, bfloat16 where the GPU has it.
 
     Weights and optimizer stay in float32 on a GPU too (mixed precision): updates of 1e-6 vanish in
     bfloat16. Activations are recomputed (gradient checkpointing) only on a GPU and only for long
     rows; on a CPU it costs a third more time for memory that is not short.
+
+    Args:
+        longest: Tokens of the longest row, prompt and completion together.
     """
     import torch
 
@@ -82,7 +87,7 @@ def machine_settings(long_rows: bool) -> dict[str, Any]:
     return {
         "use_cpu": not gpu,
         "bf16": gpu and torch.cuda.is_bf16_supported(),
-        "gradient_checkpointing": gpu and long_rows,
+        "gradient_checkpointing": gpu and longest > LONG_ROW,
         "dataloader_pin_memory": gpu,
         "report_to": "none",
         "save_strategy": "no",

@@ -41,8 +41,6 @@ from trainers.template import Tokens, tokenize_all
 
 IGNORED = -100
 """Label of a token that is not trained."""
-LONG_ROW = 2048
-"""Rows above this many tokens have their activations recomputed on a GPU."""
 
 
 def train(job: TrainingJob, send: Send) -> TrainingResult:
@@ -128,7 +126,7 @@ def make_trainer(
         max_length=None,
         train_sampling_strategy="group_by_length",
         dataset_kwargs={"skip_prepare_dataset": True},
-        **machine_settings(long_rows=longest > LONG_ROW),
+        **machine_settings(longest),
     )
     return sft_trainer_class()(
         model=AutoModelForCausalLM.from_pretrained(job.base, dtype=torch.float32),

@@ -33,8 +33,22 @@ class Tokens:
         return len(self.prompt) + len(self.completion)
 
 
-def encode(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of a text that a chat template wrote: no special tokens are added to it."""
+def templated(tokenizer: Any) -> bool:
+    """Whether the tokenizer has a chat template; then the template writes all special tokens."""
+    return bool(getattr(tokenizer, "chat_template", None))
+
+
+def prompt_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a rendered prompt, the same as a sampler feeds in.
+
+    A tokenizer without a chat template (a base model) adds what it adds to any text (its start).
+    """
+    ids: list[int] = tokenizer(text, add_special_tokens=not templated(tokenizer))["input_ids"]
+    return ids
+
+
+def completion_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a completion, nothing added."""
     ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
     return ids
 
@@ -64,15 +78,17 @@ def tokenize(tokenizer: Any, row: TrainingRow) -> Tokens:
     eos = tokenizer.eos_token_id
     if eos is None:
         raise InputError(f"the tokenizer of {_name(tokenizer)} has no end-of-text token; set one")
-    completion = encode(tokenizer, row.completion)
+    completion = completion_ids(tokenizer, row.completion)
     if eos in completion:
         raise InputError(
             f"training row {row.candidate_id}: its completion contains the end-of-text token "
             f"{tokenizer.eos_token!r} of {_name(tokenizer)} in its text; leave the row out"
         )
-    tokens = Tokens(encode(tokenizer, prompt_text), [*completion, eos])
+    tokens = Tokens(prompt_ids(tokenizer, prompt_text), [*completion, eos])
     expected = prompt_text + row.completion + tokenizer.eos_token
     got = decode(tokenizer, tokens.prompt + tokens.completion)
+    if not templated(tokenizer):
+        got = got.removeprefix(tokenizer.bos_token or "")
     if _nfc(got) != _nfc(expected):
         raise InputError(
             f"training row {row.candidate_id}: the chat template of {_name(tokenizer)} does not "
