@@ -47,9 +47,7 @@ def evaluate(run: Run, checkpoint: Checkpoint, round: int, stage: str) -> Evalua
     )
     run_shards(run, round, shards, teacher, EVALUATION_CANDIDATES, "evaluate", limit)
     by_id = {p.id: p for p in problems}
-    verdicts = verify_table(
-        run, round, by_id, EVALUATION_CANDIDATES, EVALUATION_VERDICTS, "evaluate"
-    )
+    verdicts = verify_table(run, round, by_id, EVALUATION_CANDIDATES, EVALUATION_VERDICTS, None)
     planned = [item for shard in shards for item in shard.items]
     outcomes = [verdicts[item.id].outcome for item in planned]
     share = wilson(sum(o is Outcome.CORRECT for o in outcomes), len(outcomes))

@@ -122,9 +122,9 @@ def sample_shard(
 
 
 def _next_index(run: Run, round: int, *, hinted: bool) -> dict[str, int]:
-    """Problem -> first free index: the index goes on over rounds."""
+    """Problem -> first free index: it goes on over rounds (round 0 has only worked solutions)."""
     after: dict[str, int] = {}
-    for earlier in (r for r in run.store.rounds(CANDIDATES) if r < round):
+    for earlier in (r for r in run.store.rounds(CANDIDATES) if 0 < r < round):
         for candidate in run.store.read(CANDIDATES, earlier):
             if candidate.hinted == hinted:
                 key = candidate.problem_id

@@ -5,14 +5,10 @@ later and a repeated training sees the same. A checkpoint's folder appears whole
 it; between the two a kill costs one more training, never a wrong checkpoint.
 """
 
-import dataclasses
-import io
 import json
 import random
 from pathlib import Path
 from typing import Any
-
-import polars as pl
 
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
@@ -30,10 +26,10 @@ from rsfactory.store import (
     TRAINING_ROWS,
     VERDICTS,
     need_disk,
-    write_file,
     write_folder,
 )  # fmt: skip
 from trainers import TRAINERS
+from trainers.grpo_rows import GrpoRow, write_rows
 
 
 def train(run: Run, round: int, sampler: Checkpoint, start: Checkpoint) -> Checkpoint:
@@ -54,7 +50,7 @@ def train(run: Run, round: int, sampler: Checkpoint, start: Checkpoint) -> Check
     if not problems:
         run.reporter.note(f"round {round}: no problem was solved only sometimes, so no GRPO")
         return checkpoint
-    _write_grpo_rows(run, round, problems)
+    write_rows(_grpo_rows(run, round), [_grpo_row(run, problem) for problem in problems])
     return fit(run, round, "grpo", checkpoint, run.recipe.grpo.model_dump())
 
 
@@ -132,18 +128,9 @@ def _grpo_rows(run: Run, round: int) -> Path:
     return run.store.folder / "grpo_rows" / f"round={round}.parquet"
 
 
-def _write_grpo_rows(run: Run, round: int, problems: list[Problem]) -> None:
-    """Problems with their prompts, as the GRPO trainer reads them (see `trainers.grpo`)."""
-    rows = []
-    for problem in problems:
-        prompt = pick(run.recipe.sample.template, problem, hinted=False)
-        user = messages(prompt, problem.prompt)[-1].content
-        said = json.dumps(dataclasses.asdict(problem))
-        rows.append({"problem": said, "system": prompt.system, "user": user})
-    schema = {"problem": pl.String, "system": pl.String, "user": pl.String}
-    buffer = io.BytesIO()
-    pl.DataFrame(rows, schema=schema).write_parquet(buffer)
-    write_file(_grpo_rows(run, round), buffer.getvalue())
+def _grpo_row(run: Run, problem: Problem) -> GrpoRow:
+    prompt = pick(run.recipe.sample.template, problem, hinted=False)
+    return GrpoRow(problem, prompt.system, messages(prompt, problem.prompt)[-1].content)
 
 
 @shard_task("train")

@@ -1,6 +1,7 @@
 """Verification: every candidate shard gets a verdict shard of the same name."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from flows.context import Run
@@ -20,16 +21,18 @@ def verify_table(
     problems: Mapping[str, Problem],
     source: Table[Candidate],
     target: Table[Verdict],
-    stage: str,
+    stage: str | None,
 ) -> dict[str, Verdict]:
-    """The same for any pair of candidate and verdict tables (evaluation has its own)."""
+    """The same for any pair of tables; without a stage's name it shows none (evaluation)."""
     shards = run.store.shards(source, round)
     missing = [s for s in shards if not run.store.has(target, round, part_of(s))]
     if missing:
-        with run.stage(round, stage, len(missing), "shards"):
+        shown = run.stage(round, stage, len(missing), "shards") if stage else nullcontext()
+        with shown:
             for done, shard in enumerate(missing, start=1):
                 verify_shard(run, round, problems, shard, source, target, part_of(shard))
-                run.reporter.advance(done)
+                if stage:
+                    run.reporter.advance(done)
     return {verdict.candidate_id: verdict for verdict in run.store.read(target, round)}
 
 
