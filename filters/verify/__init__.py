@@ -1,0 +1,31 @@
+"""Verifiers by name: each decides whether a candidate's answer is right.
+
+Importing this is cheap: a heavy library (math-verify) is imported by the verifier that needs it
+when it first needs it, in a worker process (`filters.verify.pool`). A verifier may also offer
+``quick``: a verdict found by bounded, exact work alone, safe to ask for in the calling process;
+None leaves the row to a worker.
+"""
+
+from typing import Protocol, runtime_checkable
+
+from filters.verify.choice import ChoiceVerifier
+from filters.verify.exact import ExactVerifier
+from filters.verify.math import MathVerifier
+from rsfactory.contracts import Verifier
+from rsfactory.records import Candidate, Problem, Verdict
+
+
+@runtime_checkable
+class QuickVerifier(Verifier, Protocol):
+    """A verifier that decides cheap rows without a worker process."""
+
+    def quick(self, problem: Problem, candidate: Candidate) -> Verdict | None:
+        """The same verdict as ``verify``, or None where more than bounded work is needed."""
+        ...
+
+
+VERIFIERS: dict[str, Verifier] = {
+    "math": MathVerifier(),
+    "choice": ChoiceVerifier(),
+    "exact": ExactVerifier(),
+}

@@ -1,0 +1,241 @@
+r"""Where a completion says what its final answer is.
+
+Read from the visible text only: what stands inside ``<think>`` is not an answer. A claim is strong
+(``\boxed{}``, ``<answer>``, ``####``) or weak (``the answer is x``, ``Answer: x``, a line
+``A: x``); weak ones count only where there is no strong one. The last claim decides. Rules that
+cost an answer on purpose:
+
+- A last box or tag that is never closed, or is empty, is not an answer, and an earlier one is not
+  taken in its place: the text went on to claim something else.
+- Boxes joined by a comma, "and" or "or" are one answer with several values, so naming two values
+  is not the same as naming the right one.
+- Text that runs on after the answer does not undo it; a later claim replaces it.
+- A weak claim or ``####`` that ends where a completion was cut off may lack digits: ``open_end``.
+
+All work is linear in the text, without recursion, and safe on hostile text. Not covered: claims in
+other languages, weak claims more than 20,000 characters before the end.
+"""
+
+import re
+from bisect import bisect_left
+from dataclasses import dataclass
+
+WEAK_REACH = 20_000
+"""Characters before the end in which weak claims are looked for."""
+MOST_CLAIMS = 100
+"""Claims looked at, counted from the end."""
+
+_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_TAG = re.compile(r"<answer>", re.IGNORECASE)
+_TAG_END = re.compile(r"</answer>", re.IGNORECASE)
+_HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#]*)")
+_BEHIND_BOX = re.compile(
+    r"\$?\s*(?:\\[)\]]\s*)?(\\?%|percent\b|per cent\b|pct\b|hundred\b|thousand\b|million\b|billion\b)",
+    re.IGNORECASE,
+)
+_PHRASE = re.compile(
+    r"\banswer\b[*_]{0,3}"
+    r"(?:\s(?:to|of|for|in)\s[^.:\n]{1,80}?)?"
+    r"\s{0,5}(?::|=|\b(?:is|are|was|be|becomes|equals)\b\s{0,5}:?)[*_]{0,3}[ \t]*",
+    re.IGNORECASE,
+)
+_SHORT = re.compile(r"^[ \t]*A:[ \t]*(?=\S)", re.MULTILINE)
+_SENTENCE_END = re.compile(
+    r"[.;!?](?=\s|$)|\n|,?\s(?:because|since|which|so|where|but|as)\s|,\s(?=[a-z]{2})"
+)
+_NO_VALUE = re.compile(
+    r"\W*(?:not|never|unknown|unclear|clear|correct|incorrect|right|wrong|below|above|here"
+    r"|as follows|the following|given|in the|one of|based on|found|obtained|probably not)\b",
+    re.IGNORECASE,
+)
+_MATH = re.compile(
+    r"\s*(?:\$\$(?P<a>[^$]+)\$\$|\$(?P<b>[^$\n]+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\])", re.DOTALL
+)
+_TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One place where a completion states its answer."""
+
+    text: str | None
+    """The answer as written, without what marks it; None where the mark is never closed."""
+    start: int
+    """Where the claim begins in the visible text."""
+    end: int
+    """Where it ends."""
+    open_end: bool
+    """Nothing closes it and the text ends with it: more might have followed."""
+
+
+def visible(completion: str) -> str:
+    """The completion without its thinking; a thinking block that is never closed hides the rest.
+
+    Some chat templates open the block themselves, so everything before a lone ``</think>`` is
+    thinking too.
+    """
+    text = completion.rpartition("</think>")[2]
+    return text.partition("<think>")[0]
+
+
+def final_claim(text: str, *, short_label: bool = True) -> Claim | None:
+    """The claim that decides, or None. ``text`` is visible text.
+
+    Args:
+        text: What `visible` returns.
+        short_label: Whether a line ``A: x`` claims an answer (in multiple choice it does not).
+    """
+    strong = strong_claims(text)
+    if strong:
+        return strong[-1]
+    weak = weak_claims(text, short_label=short_label)
+    return weak[-1] if weak else None
+
+
+def first_claim(text: str) -> Claim | None:
+    """The earliest place that states an answer, strong or weak, among the claims looked at."""
+    claims = [*strong_claims(text), *weak_claims(text)]
+    return min(claims, key=lambda claim: claim.start, default=None)
+
+
+def strong_claims(text: str) -> list[Claim]:
+    """Boxes, answer tags and ``####`` lines in order; joined boxes are one claim."""
+    claims = [*_boxes(text), *_tags(text), *_hashes(text)]
+    claims.sort(key=lambda claim: claim.start)
+    return claims[-MOST_CLAIMS:]
+
+
+def weak_claims(text: str, *, short_label: bool = True) -> list[Claim]:
+    """``the answer is x``, ``Answer: x`` and lines ``A: x``, in order."""
+    offset = max(0, len(text) - WEAK_REACH)
+    tail = text[offset:]
+    heads = list(_PHRASE.finditer(tail))
+    if short_label:
+        heads += _SHORT.finditer(tail)
+    heads.sort(key=lambda head: head.start())
+    claims = [_weak(tail, head.start(), head.end(), offset) for head in heads[-MOST_CLAIMS:]]
+    return [claim for claim in claims if claim is not None]
+
+
+def unwrap(text: str) -> str:
+    r"""An answer's text without its decoration, ``\text{}`` included."""
+    return undecorate(_TEXT.sub(r" \1 ", text))
+
+
+def undecorate(text: str) -> str:
+    """An answer without math delimiters, bold, quotes and a full stop around it."""
+    for _ in range(4):
+        before = text
+        text = text.strip().strip("*_`\"'").strip()
+        if len(text) > 1 and text[-1] in ".,;!" and text[-2] != "\\":
+            text = text[:-1]
+        for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
+            inner = text[len(left) : -len(right)]
+            if text.startswith(left) and text.endswith(right) and inner and left not in inner:
+                text = inner
+        if text == before:
+            break
+    return text
+
+
+def _boxes(text: str) -> list[Claim]:
+    """The last boxes of a text, each run of joined ones as one claim."""
+    heads = list(_BOX.finditer(text))[-MOST_CLAIMS:]
+    ends = _closing(text, heads[0].end() - 1) if heads else {}
+    claims: list[Claim] = []
+    for head in heads:
+        if claims and claims[-1].text is not None and head.start() < claims[-1].end:
+            continue  # inside the box before
+        end = ends.get(head.end() - 1)
+        if end is None:
+            claims.append(Claim(None, head.start(), len(text), True))
+            continue
+        inner = text[head.end() : end].strip()
+        behind = _BEHIND_BOX.match(text, end + 1)
+        if behind and inner:
+            inner = f"{inner} {behind[1]}"
+        before = claims[-1] if claims else None
+        if before and before.text and inner and _joins(text[before.end : head.start()]):
+            claims[-1] = Claim(f"{before.text}, {inner}", before.start, end + 1, False)
+        else:
+            claims.append(Claim(inner or None, head.start(), end + 1, False))
+    return claims
+
+
+def _closing(text: str, start: int) -> dict[int, int]:
+    """Index of each opening brace from ``start`` on -> index of the one that closes it."""
+    ends: dict[int, int] = {}
+    opened: list[int] = []
+    for found in _BRACE.finditer(text, start):
+        if found[0] == "{":
+            opened.append(found.start())
+        elif found[0] == "}" and opened:
+            ends[opened.pop()] = found.start()
+    return ends
+
+
+def _joins(between: str) -> bool:
+    """Whether what stands between two boxes joins them into one answer."""
+    if len(between) > 60 or "." in between:
+        return False
+    bare = re.sub(r"\\quad|\\[;,()\[\]]|\\text|[{}$\s]", " ", between).split()
+    return bool(bare) and all(word in (",", "and", "or", ",and", ",or") for word in bare)
+
+
+def _tags(text: str) -> list[Claim]:
+    """The last answer tags; one that is never closed claims nothing."""
+    heads = list(_TAG.finditer(text))[-MOST_CLAIMS:]
+    tails = [tail.span() for tail in _TAG_END.finditer(text, heads[0].end())] if heads else []
+    claims = []
+    for head in heads:
+        at = bisect_left(tails, (head.end(), 0))
+        if at == len(tails):
+            claims.append(Claim(None, head.start(), len(text), True))
+        else:
+            inner = text[head.end() : tails[at][0]].strip()
+            claims.append(Claim(inner or None, head.start(), tails[at][1], False))
+    return claims
+
+
+def _hashes(text: str) -> list[Claim]:
+    """``#### x``; one that is followed by more lines counts only if it looks like a value.
+
+    (``#### Step 1`` is a heading.)
+    """
+    claims = []
+    for head in list(_HASH.finditer(text))[-MOST_CLAIMS:]:
+        value = head[1].strip()
+        last = not text[head.end() :].strip()
+        if value and (last or re.match(r"[-+$€£(]{0,3}[\d.\\]", value)):
+            claims.append(Claim(value, head.start(), head.end(), head.end() == len(text)))
+    return claims
+
+
+def _weak(tail: str, start: int, at: int, offset: int) -> Claim | None:
+    """The claim whose value begins at ``at`` (or on the next line with something on it)."""
+    while at < len(tail) and tail[at].isspace():
+        at += 1
+    found = _MATH.match(tail, at, at + 2000)
+    if found and not re.match(r"\s*(?:,|and\b|or\b)\s*[$\\\d]", tail[found.end() : found.end() + 20]):
+        inner = next(group for group in found.groups() if group is not None)
+        if not re.search(r"[a-z]{2,} [a-z]{2,}", inner) or "\\" in inner:
+            percent = re.match(r"\s*\\?%", tail[found.end() : found.end() + 9])
+            value = inner.strip() + ("%" if percent else "")
+            return Claim(value, offset + start, offset + found.end(), False)
+    stop = _SENTENCE_END.search(tail, at)
+    end = stop.start() if stop else len(tail)
+    value = tail[at:end].strip().strip("*_").strip()
+    if not _claims_value(value):
+        return None
+    cut = stop is None or (stop[0] == "." and stop.end() == len(tail))  # "12." may become 12.5
+    return Claim(value, offset + start, offset + end, cut)
+
+
+def _claims_value(value: str) -> bool:
+    """Whether a phrase names a value: ``42``, ``Evelyn``; not ``correct`` or ``not 5``."""
+    if not value or _NO_VALUE.match(value):
+        return False
+    if len(value) > 500:
+        return re.fullmatch(r"[-+$]{0,2}[\d.,]+", value) is not None
+    return any(c.isdigit() for c in value) or "\\" in value or len(value.split()) <= 5

@@ -1,0 +1,196 @@
+r"""``math``: a marked final answer against a gold number or expression.
+
+Two steps. Numbers are compared exactly in the calling process (`quick`, no library behind it).
+Everything else goes to math-verify, gold first, with its own time-outs off (they are signals, which
+work in the main thread only and never stop big-integer work); that step belongs in a worker process
+with limits from outside (`filters.verify.pool`).
+
+Outcomes: no marked answer is UNPARSED, or TRUNCATED where the length limit cut the completion off.
+An answer that was given before the cut is judged: what follows it does not undo it; but one that
+ends exactly at the cut without anything closing it may lack digits and is TRUNCATED. A gold that
+cannot be read is UNVERIFIABLE whatever the answer. A marked answer that cannot be read as an
+expression is UNPARSED, and one beyond `LONGEST` or `DEEPEST` is UNVERIFIABLE: neither was compared.
+
+Not covered: whether the reasoning supports the answer; golds whose meaning needs the question
+(units the gold leaves out, rounding it asked for).
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from filters.verify import quantity
+from filters.verify.extract import Claim, final_claim, strong_claims, undecorate, unwrap, visible
+from filters.verify.verdicts import shorten, unanswered, verdict
+from rsfactory.records import Candidate, Outcome, Problem, Verdict
+
+LONGEST = 2000
+"""Characters of an expression that math-verify is asked about."""
+DEEPEST = 40
+"""Levels of brackets in it."""
+
+_ARITHMETIC = re.compile(r"[\d\s.+*/^()-]+")
+_UNIT = re.compile(
+    r"(?<=[\d})\w])(?:\s*\\(?:text|mathrm|mbox|textrm)\s*\{\s*(?!(?:and|or)\b)[A-Za-z][A-Za-z ./]*\}"
+    r"|\s+(?:square |cubic |sq\.? )?(?:[kcm]?m|in|ft|inches|feet|units?|degrees|(?:kilo|centi|milli)?met(?:er|re)s))"
+    r"(?:\s*\^\s*\{?[23]\}?)?\s*$"
+)
+_WORD = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]{2,}){0,5}")
+
+
+class MathVerifier:
+    """Numbers and expressions."""
+
+    name = "math"
+    version = "1"
+
+    def quick(self, problem: Problem, candidate: Candidate) -> Verdict | None:
+        """The verdict where it takes exact comparison of numbers or words only, else None."""
+        began = time.monotonic()
+        if not problem.answer.strip():
+            return self._say(candidate, Outcome.UNVERIFIABLE, "the gold answer is empty", began)
+        claim = _claim(candidate.completion)
+        if claim is None or claim.text is None:
+            return unanswered(self, candidate, _why_none(claim), began=began)
+        if claim.open_end and candidate.finish_reason == "length":
+            return unanswered(self, candidate, "the answer may be cut off", began=began)
+        right = _compare_simply(_gold(problem), claim.text)
+        if right is None and not _fits(claim.text):
+            reason = f"the answer is too long or too deep to compare ({len(claim.text)} characters)"
+            return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, claim.text)
+        return None if right is None else self._judge(problem, candidate, right, began, claim.text)
+
+    def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
+        """The verdict. May run long or need much memory: call it in a worker."""
+        began = time.monotonic()
+        done = self.quick(problem, candidate)
+        if done is not None:
+            return done
+        claim = _claim(candidate.completion)
+        assert claim is not None
+        assert claim.text is not None
+        gold = _parse(_gold(problem)) if _fits(_gold(problem)) else []
+        if not gold:
+            reason = f"the gold answer {shorten(problem.answer)!r} is not readable as an expression"
+            return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, claim.text)
+        answer = _parse(claim.text)
+        if not answer:
+            reason = f"the marked answer {shorten(claim.text)!r} is not readable as an expression"
+            return self._say(candidate, Outcome.UNPARSED, reason, began, claim.text)
+        return self._judge(problem, candidate, _equal(gold, answer), began, claim.text)
+
+    def prepare(self) -> None:
+        """Imports math-verify and fills its caches, so that no row's time pays for it."""
+        _equal(_parse(r"\frac{1}{2}"), _parse("0.5x"))
+
+    def _judge(
+        self, problem: Problem, candidate: Candidate, right: bool, began: float, extracted: str
+    ) -> Verdict:
+        sign = "equals" if right else "is not"
+        reason = f"{shorten(extracted)} {sign} {shorten(problem.answer)}"
+        outcome = Outcome.CORRECT if right else Outcome.WRONG
+        return self._say(candidate, outcome, reason, began, extracted)
+
+    def _say(
+        self,
+        candidate: Candidate,
+        outcome: Outcome,
+        reason: str,
+        began: float,
+        extracted: str | None = None,
+    ) -> Verdict:
+        return verdict(self, candidate, outcome, reason, extracted=extracted, began=began)
+
+
+def _claim(completion: str) -> Claim | None:
+    """The claim that decides; a completion that is nothing but one value claims it."""
+    text = visible(completion)
+    claim = final_claim(text)
+    if claim is not None:
+        return claim
+    bare = text.strip()
+    single = unwrap(bare) != bare and len(bare) <= LONGEST and bare.startswith(("$", r"\(", r"\["))
+    if quantity.read(bare) is not None or (single and "\n" not in bare):
+        return Claim(bare, 0, len(text), True)
+    return None
+
+
+def _why_none(claim: Claim | None) -> str:
+    if claim is None:
+        return r"no marked answer (\boxed{}, <answer>, ####, 'the answer is')"
+    return "the last answer's mark is empty or never closed"
+
+
+def _compare_simply(gold: str, answer: str) -> bool | None:
+    """Exact comparison of numbers, or of words; None where that decides nothing."""
+    number = quantity.read(gold)
+    if number is not None:
+        other = quantity.read(answer)
+        return None if other is None else quantity.same(number, other)
+    word = unwrap(gold)
+    if _WORD.fullmatch(word) and word.casefold() == unwrap(answer).casefold():
+        return True
+    return None
+
+
+def _fits(text: str) -> bool:
+    """Whether an expression is small enough to be parsed by a recursive parser."""
+    if len(text) > LONGEST:
+        return False
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest <= DEEPEST
+
+
+@cache
+def _math_verify() -> tuple[Any, list[Any]]:
+    """The library and how it reads, on first need.
+
+    Its own stripping of units is off: it takes any last letter for a unit and reads ``5t`` as 5.
+    """
+    import logging
+
+    import math_verify
+    from latex2sympy2_extended import NormalizationConfig
+
+    logging.getLogger("math_verify").setLevel(logging.ERROR)  # "time-outs are off": yes
+    how = NormalizationConfig(
+        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
+    )
+    latex = math_verify.LatexExtractionConfig(boxed_match_priority=-1, normalization_config=how)
+    return math_verify, [latex, math_verify.ExprExtractionConfig()]
+
+
+def _parse(text: str) -> list[Any]:
+    """What math-verify reads in an answer: expressions, never mere strings; empty for nothing."""
+    library, how = _math_verify()
+    for form in _forms(text):
+        read = library.parse(form, how, parsing_timeout=None)
+        expressions = [one for one in read if not isinstance(one, str)]
+        if expressions:
+            return expressions
+    return []
+
+
+def _forms(text: str) -> Iterator[str]:
+    """An answer as math-verify may read it: as LaTeX, then as plain arithmetic (``2**10``)."""
+    bare = _UNIT.sub("", undecorate(text))
+    yield bare if re.search(r"(?<!\\)\$", bare) else f"${bare}$"
+    if _ARITHMETIC.fullmatch(bare):
+        yield bare
+
+
+def _equal(gold: list[Any], answer: list[Any]) -> bool:
+    library, _ = _math_verify()
+    right: bool = library.verify(gold, answer, timeout_seconds=None, raise_on_error=True)
+    return right
+
+
+def _gold(problem: Problem) -> str:
+    r"""The gold answer; a source may give a whole solution that marks it (``\boxed{}``, ``####``)."""
+    marked = strong_claims(problem.answer)
+    return (marked[-1].text if marked else None) or problem.answer
