@@ -150,9 +150,14 @@ def _open(path: Path, state: str) -> "duckdb.DuckDBPyConnection | None":
 
 
 def _build(store: Store, path: Path, state: str) -> bool:
-    """Builds the catalog aside and renames it; False where the folder cannot be written."""
+    """Builds the catalog aside and renames it; False where the folder cannot be written.
+
+    DuckDB takes a ``?`` in a path for the start of parameters, so such a folder counts as one.
+    """
     import duckdb
 
+    if "?" in str(path):
+        return False
     aside = path.with_name(f".writing-{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         connection = duckdb.connect(str(aside))
@@ -183,8 +188,8 @@ def _create(connection: "duckdb.DuckDBPyConnection", store: Store, state: str) -
         connection.execute(_LINEAGE)
     except duckdb.Error as error:
         raise StoreError(
-            f"the shards of {store.folder} cannot be read as {VIEWS_VERSION=}: {error}; "
-            "a damaged shard can be moved away and made again with the same command"
+            f"the shards of {store.folder} cannot be read: {error}; move a damaged shard away "
+            "and run the same command to make it again"
         ) from error
     connection.execute("CREATE TABLE catalog_state AS SELECT ? AS state", [state])
 

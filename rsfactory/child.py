@@ -135,11 +135,13 @@ class Parent:
         """Takes standard output for messages; later prints go to standard error."""
         self._out = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
+        # A reader of our own: Python aborts at its end while a thread reads the standard one.
+        self._in = os.fdopen(os.dup(0), "rb")
         self._inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
-        for line in sys.stdin.buffer:
+        for line in self._in:
             self._inbox.put(json.loads(line))
         os._exit(0)  # the parent closed our input or is gone
 

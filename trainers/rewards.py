@@ -21,7 +21,9 @@ OUTCOME_REWARDS: dict[Outcome, float | None] = {
 }
 """None: our fault, so the completion says nothing about the policy."""
 
-MARKED_ANSWER = re.compile(r"^(?:####|Answer:)[ \t]*\S|\\boxed\{|<answer>", re.MULTILINE)
+MARKED_ANSWER = re.compile(
+    r"^Answer:[ \t]*\S|(?<!#)####(?!#)[ \t]*[^\s#]|\\boxed\{|<answer>", re.MULTILINE
+)
 r"""Where an answer is marked: ``Answer: 7``, ``#### 7``, ``\boxed{7}``, ``<answer>7</answer>``."""
 
 

@@ -81,7 +81,8 @@ def test_a_run_shows_up_with_tasks_logs_and_a_round_table(server: str, tmp_path:
     wanted = {"logs": {"flow_run_id": {"any_": [flow["id"]]}}, "limit": 200}
     logs = [row["message"] for row in wait_for_logs(server, wanted)]
     assert any(text.startswith("sampled 10 completions") for text in logs)
-    assert any(text.startswith("round 1: advance") for text in logs)
+    gate = result["rounds"][0]["gate"]
+    assert any(text.startswith(f"round 1: {gate} (") for text in logs)
     (artifact,) = post(server, "/artifacts/latest/filter", {})
     assert artifact["type"] == "table"
     assert json.loads(artifact["data"])[0]["sampled"] == result["rounds"][0]["sampled"]
@@ -92,7 +93,7 @@ def wait_for_logs(server: str, wanted: dict[str, Any]) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for _ in range(40):
         rows = post(server, "/logs/filter", wanted)
-        if any(row["message"].startswith("round 1: advance") for row in rows):
+        if any(row["message"].startswith("round 1: ") and " (" in row["message"] for row in rows):
             break
         time.sleep(0.5)
     return rows
