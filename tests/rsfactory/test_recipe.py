@@ -1,0 +1,131 @@
+"""Recipes: unknown keys are errors, a run continues only with more of the same."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rsfactory.errors import InputError, RecipeChanged
+from rsfactory.recipe import (
+    MORE_KNOBS,
+    Recipe,
+    flatten,
+    load,
+    merge,
+    parse_setting,
+    run_name,
+    shipped,
+)
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_shipped_recipes_are_valid(name: str) -> None:
+    assert load(name).name == name
+
+
+def test_a_setting_changes_one_value() -> None:
+    changed = load("star", {"sample.num_samples": 5})
+    assert changed.sample.num_samples == 5
+    assert {k for k, v in flatten(load("star")).items() if flatten(changed)[k] != v} == {
+        "sample.num_samples"
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"sample.num_sample": 5}, "did you mean 'num_samples'"),
+        ({"smaple.num_samples": 5}, "did you mean 'sample'"),
+        ({"rounds": 0}, "rounds: input should be greater than 0, got 0"),
+        ({"sample.num_samples": "many"}, "got 'many'"),
+        ({"rounds.more": 1}, "rounds is not a section"),
+        ({"train.pool": "some"}, "'all' or 'round'"),
+        ({"evaluate.problems": 4}, "greater than or equal to 32"),
+    ],
+)
+def test_bad_settings_say_what_is_wrong(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        load("star", settings)
+
+
+def test_every_fault_is_listed() -> None:
+    with pytest.raises(InputError) as error:
+        load("star", {"rounds": 0, "sft.epoch": 2})
+    assert "rounds" in str(error.value)
+    assert "did you mean 'epochs'" in str(error.value)
+
+
+def test_unknown_recipe_is_named_and_guessed() -> None:
+    with pytest.raises(InputError, match="did you mean 'star'"):
+        load("stra")
+
+
+def test_a_file_is_a_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\n[problems]\nsource = "gym:chain_sum"\n')
+    assert load(str(file)).problems.source == "gym:chain_sum"
+    file.write_text("name = \n")
+    with pytest.raises(InputError, match="not valid TOML"):
+        load(str(file))
+    with pytest.raises(InputError, match="cannot be read"):
+        load(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("a.b=3", "a.b", 3),
+        ("a.b=0.5", "a.b", 0.5),
+        ("a.b=true", "a.b", True),
+        ("a.b=plain text", "a.b", "plain text"),
+        ('a.b="3"', "a.b", "3"),
+        ('a.b=["+", "-"]', "a.b", ["+", "-"]),
+        ("a.b=x=y", "a.b", "x=y"),
+    ],
+)
+def test_settings_on_the_command_line(text: str, key: str, value: Any) -> None:
+    assert parse_setting(text) == (key, value)
+
+
+@pytest.mark.parametrize("text", ["a.b", "=3", ""])
+def test_a_setting_without_key_or_value_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"expected --set section\.key=value"):
+        parse_setting(text)
+
+
+def test_a_run_is_named_by_what_decides_it() -> None:
+    star = load("star")
+    assert run_name(star, 0) == run_name(load("star", {"rounds": 9}), 0)
+    assert run_name(star, 0) != run_name(star, 1)
+    assert run_name(star, 0) != run_name(load("star", {"sft.epochs": 2}), 0)
+
+
+@pytest.mark.parametrize("knob", MORE_KNOBS)
+def test_more_of_a_knob_continues_and_less_is_refused(knob: str) -> None:
+    less, more = load("star", {knob: 2}), load("star", {knob: 3})
+    assert merge(less, more, "r") == more
+    with pytest.raises(RecipeChanged, match=f"{knob}: 3 -> 2"):
+        merge(more, less, "r")
+
+
+def test_from_a_limit_to_none_is_more() -> None:
+    bounded, free = load("star", {"problems.limit": 4}), load("star")
+    assert merge(bounded, free, "r") == free
+    with pytest.raises(RecipeChanged, match=r"problems\.limit"):
+        merge(free, bounded, "r")
+
+
+def test_another_description_is_no_change() -> None:
+    assert merge(load("star"), load("star", {"description": "x"}), "r").description == "x"
+
+
+def test_any_other_change_is_refused_with_the_difference() -> None:
+    with pytest.raises(RecipeChanged, match=r"sft\.epochs: 1\.0 -> 2\.0") as error:
+        merge(load("star"), load("star", {"sft.epochs": 2, "rounds": 7}), "r")
+    assert "rounds: " not in str(error.value).partition("only")[0]
+    assert error.value.exit_code == 2
+
+
+def test_a_recipe_survives_json() -> None:
+    star = load("star")
+    assert Recipe.model_validate_json(star.model_dump_json()) == star
