@@ -33,6 +33,11 @@ END = "<|im_end|>"
 PADDING = "<|endoftext|>"
 
 
+def place_in(cache: Path) -> Path:
+    """Where the model is in a cache, whether it is there yet or not."""
+    return cache / "models" / f"{WHEEL}-{VERSION}"
+
+
 def prepare(cache: Path) -> Path:
     """The model's folder in the cache, made there by the first caller; others wait for it.
 
@@ -40,7 +45,7 @@ def prepare(cache: Path) -> Path:
         InputError: It is not in the cache and cannot be fetched, or the cache cannot be written.
         ChildDied: The conversion failed; the message has its last lines.
     """
-    place = cache / "models" / f"{WHEEL}-{VERSION}"
+    place = place_in(cache)
     if place.exists():
         return place
     try:

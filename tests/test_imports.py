@@ -23,7 +23,7 @@ HEAVY = {
 CHILD_ONLY = {
     "generators.teachers.decoders", "generators.teachers.local_engine",
 }  # fmt: skip
-"""Modules that only a child process loads: they may begin with torch, and nobody begins with them."""
+"""What only a child process loads: it may begin with torch, and nobody begins with it."""
 FILES = [path for folder in ALLOWED for path in sorted((ROOT / folder).rglob("*.py"))]
 
 

