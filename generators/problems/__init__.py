@@ -96,7 +96,7 @@ def open_source(
         return gym.open_set(spec.removeprefix("gym:"), options)
     if Path(spec).suffix.lower() in files.READERS or Path(spec).is_file():
         return files.open_set(spec, options)
-    if Path(spec).is_dir() or _HUB_ID.fullmatch(spec):
+    if (spec and Path(spec).is_dir()) or _HUB_ID.fullmatch(spec):
         return hub.open_set(spec, options)
     if _CODE.fullmatch(spec):
         made = resolve(spec, SOURCES, "problem source")

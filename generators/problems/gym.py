@@ -25,6 +25,9 @@ from rsfactory.records import Problem
 PATIENCE = 500
 """Draws in a row without a new problem after which a family counts as used up."""
 
+BLOCK = 256
+"""Items that the library is asked for at a time: some families load a dictionary each time."""
+
 SEEDS = 2**32 - 2**24
 """Where a range of items may start; the library's families take seeds below 2**32."""
 
@@ -50,7 +53,7 @@ class GymSet:
         """Checks the family and its parameters by drawing one item."""
         self.name = f"gym:{family}"
         self._options = options
-        self._item = _items(family, options)
+        self._block = _blocks(family, options)
         self._only_sums = options.params.get("operators") == ["+"]
         first = next(self._draws("probe", 0), None)
         if first is None:
@@ -119,14 +122,15 @@ class GymSet:
         """Items of a range with a gold answer, until `PATIENCE` in a row have none."""
         start = seed_of(self.name, self._options.seed, split, round) % SEEDS
         misses = 0
-        for row in itertools.count():
-            item = self._item(start + row)
-            problem = self._problem(item, row)
-            misses = misses + 1 if problem is None else 0
-            if problem is not None:
-                yield problem
-            elif misses >= PATIENCE:
-                return
+        for block in itertools.count():
+            items = self._block(start + block * BLOCK)
+            for place in range(BLOCK):
+                problem = self._problem(items[place], block * BLOCK + place)
+                misses = misses + 1 if problem is None else 0
+                if problem is not None:
+                    yield problem
+                elif misses >= PATIENCE:
+                    return
 
     def _problem(self, item: dict[str, Any], row: int) -> Problem | None:
         question, answer = str(item["question"]).strip(), item["answer"]
@@ -163,8 +167,8 @@ def _running_sums(expression: str) -> str | None:
     return "\n".join([*lines, final_line(str(total))])
 
 
-def _items(family: str, options: Options) -> Callable[[int], dict[str, Any]]:
-    """Item of a seed, by the library; parameters are checked once, here.
+def _blocks(family: str, options: Options) -> Callable[[int], Any]:
+    """`BLOCK` items from a seed on, by the library; the parameters are checked once, here.
 
     Raises:
         InputError: No such family, or parameters it does not take.
@@ -179,14 +183,11 @@ def _items(family: str, options: Options) -> Callable[[int], dict[str, Any]]:
     if own:
         raise InputError(f"problems.params sets {', '.join(sorted(own))}, which the run decides")
 
-    def item(seed: int) -> dict[str, Any]:
-        made: dict[str, Any] = reasoning_gym.create_dataset(
-            family, seed=seed, size=1, **options.params
-        )[0]
-        return made
+    def block(seed: int) -> Any:
+        return reasoning_gym.create_dataset(family, seed=seed, size=BLOCK, **options.params)
 
     try:
-        item(0)
+        block(0)[0]
     except (TypeError, ValueError, AssertionError, AttributeError, KeyError) as error:
         raise InputError(f"gym:{family} does not take these parameters: {error}") from error
-    return item
+    return block

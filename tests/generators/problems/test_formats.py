@@ -1,0 +1,157 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from generators.problems.formats import _last_box, mathematical, problems
+from generators.prompts import final_line
+from rsfactory.errors import InputError
+
+CHOICES = [{"label": "A", "text": "bank"}, {"label": "B", "text": "mall"}]
+MATERIAL = Path(__file__).parents[4] / "shared" / "material"
+
+
+def read(row, columns=None, **more):
+    rows = [("line 1", row)]
+    return next(problems(rows, "test", columns or {}, more.pop("verifier", None), **more))
+
+
+RECOGNISED = [
+    # row, prompt, answer, verifier, solution
+    ({"question": "Q", "answer": "It is 48/2 = <<48/2=24>>24.\n#### 1,024"},
+     "Q", "1024", "math", f"It is 48/2 = 24.\n{final_line('1024')}"),
+    ({"question": {"stem": "Q", "choices": CHOICES}, "answerKey": "B"},
+     "Q\nA. bank\nB. mall", "B", "choice", None),
+    ({"question": "Q", "choices": {"label": ["1", "2"], "text": ["x", "y"]}, "answerKey": "2"},
+     "Q\nA. x\nB. y", "B", "choice", None),
+    ({"problem": "P", "solution": "so \\boxed{\\frac{1}{2}}.", "level": 3},
+     "P", "\\frac{1}{2}", "math", "so \\boxed{\\frac{1}{2}}.\n" + final_line("\\frac{1}{2}")),
+    ({"problem": "P", "answer": "(3, \\pi)", "solution": "w"},
+     "P", "(3, \\pi)", "math", "w\n" + final_line("(3, \\pi)")),
+    ({"problem": "P", "expected_answer": "73"}, "P", "73", "math", None),
+    ({"prompt": " P ", "answer": 145.0}, "P", "145.0", "math", None),
+    ({"question": "P", "answer": "Paris"}, "P", "Paris", "exact", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "prompt", "answer", "verifier", "solution"), RECOGNISED)
+def test_formats_are_recognised(row, prompt, answer, verifier, solution) -> None:
+    found = read(row)
+    assert (found.prompt, found.answer, found.verifier) == (prompt, answer, verifier)
+    assert found.solution == solution
+
+
+MAPPED = [
+    ({"Body": "B.", "Question": "Q?", "Answer": 2.0},
+     {"problem": "Body+Question", "answer": "Answer"}, "B. Q?", "2.0"),
+    ({"a": {"b": {"c": "deep"}}, "gold": "x"}, {"problem": "a.b.c", "answer": "gold"}, "deep", "x"),
+    ({"q": "Q", "options": ["x", "y"], "key": 1},
+     {"problem": "q", "choices": "options", "answer": "key"}, "Q\nA. x\nB. y", "B"),
+    ({"q": "Q", "options": ["x", "y"], "key": "y"},
+     {"problem": "q", "choices": "options", "answer": "key"}, "Q\nA. x\nB. y", "B"),
+    ({"question": "Q", "answer": "one #### 1", "short": "7"},
+     {"problem": "question", "answer": "short"}, "Q", "7"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "columns", "prompt", "answer"), MAPPED)
+def test_a_mapping_overrides_recognition(row, columns, prompt, answer) -> None:
+    found = read(row, columns)
+    assert (found.prompt, found.answer) == (prompt, answer)
+
+
+def test_a_mapped_solution_ends_with_the_final_line() -> None:
+    found = read({"q": "Q", "g": 4, "s": "2+2=4"}, {"problem": "q", "answer": "g", "solution": "s"})
+    assert found.solution == "2+2=4\n" + final_line("4")
+
+
+def test_the_users_verifier_wins() -> None:
+    assert read({"question": "Q", "answer": "4"}, verifier="exact").verifier == "exact"
+
+
+FAULTS = [
+    ({"Body": "x", "Answer": 1}, {}, "has the columns Body, Answer.*--map problem=COLUMN"),
+    ({"question": {"text": "x"}}, {}, r"question\.text"),
+    ({"q": 1}, {"problem": "q"}, "needs the first two"),
+    ({"q": 1}, {"problem": "q", "gold": "q"}, "needs the first two"),
+    ({"q": "x", "g": 1}, {"problem": "q+r", "answer": "g"}, "no column r; it has q, g"),
+    ({"question": "Q", "answer": "x ####"}, {}, "line 1: expected a gold answer after"),
+    ({"question": "Q", "answer": " "}, {}, "line 1: answer is empty"),
+    ({"question": "Q", "answer": None}, {}, "line 1: answer is empty"),
+    ({"question": "Q", "answer": float("nan")}, {}, "line 1: answer is empty"),
+    ({"question": "", "answer": "4"}, {}, "line 1: question is empty"),
+    ({"question": "Q", "answer": ["4"]}, {}, "line 1: expected a text or a number"),
+    ({"question": {"stem": "Q", "choices": CHOICES}, "answerKey": "C"}, {}, "none of the choices"),
+    ({"question": {"stem": "Q", "choices": CHOICES}, "answerKey": ""}, {}, "no gold answer"),
+    ({"question": {"stem": "Q", "choices": CHOICES[:1]}, "answerKey": "A"}, {}, "2 to 26"),
+    ({"question": {"stem": "Q", "choices": "ab"}, "answerKey": "A"}, {}, "a list of choices"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "columns", "says"), FAULTS)
+def test_what_cannot_be_a_problem_is_named(row, columns, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        read(row, columns)
+
+
+def test_a_later_row_without_gold_is_named() -> None:
+    rows = [("line 1", {"question": "Q", "answer": "4"}), ("line 2", {"question": "Q"})]
+    with pytest.raises(InputError, match="line 2: answer is empty"):
+        list(problems(rows, "test", {}, None))
+
+
+def test_lenient_recognises_where_the_mapping_does_not_fit() -> None:
+    columns = {"problem": "Body", "answer": "Answer"}
+    assert read({"question": "Q", "answer": "4"}, columns, lenient=True).answer == "4"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("24", True), ("-3.5", True), ("1,080", True), ("145.0", True), ("60%", True),
+        ("$5", True), ("3/4", True), ("x^2+1", True), ("\\frac{1}{2}", True), ("(3, 4)", True),
+        ("2x + 1", True), ("Paris", False), ("a dog", False), ("I", False), ("", False),
+        ("12 Main Street", False), ("true", False),
+    ],
+)  # fmt: skip
+def test_mathematical(answer: str, expected: bool) -> None:
+    assert mathematical(answer) is expected
+
+
+@settings(deadline=None)
+@given(st.text(max_size=3000))
+def test_mathematical_ends_quickly_on_anything(answer: str) -> None:
+    mathematical(answer)
+
+
+@settings(deadline=None)
+@given(st.text(alphabet="ab\\{}", max_size=30).filter(lambda s: s.count("{") == s.count("}")))
+def test_the_last_box_is_found_whole(inside: str) -> None:
+    depth = 0
+    for character in inside:
+        depth += {"{": 1, "}": -1}.get(character, 0)
+        if depth < 0 or "\\boxed{" in inside:
+            return
+    assert _last_box("\\boxed{1} then \\boxed{" + inside + "} end") == inside.strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "verifier", "rows"),
+    [
+        ("problems/gsm8k_train.jsonl", "math", 7473),
+        ("logic/commonsenseqa_train.jsonl", "choice", 9741),
+        ("problems/math500_prm800k_split.jsonl", "math", 500),
+        ("problems/aime24.jsonl", "math", 30),
+    ],
+)
+def test_real_files_are_read_whole(name: str, verifier: str, rows: int) -> None:
+    from generators.problems.files import _jsonl
+
+    path = MATERIAL / name
+    if not path.exists():
+        pytest.skip(f"needs {path}")
+    found = list(problems(_jsonl(path), path.name, {}, None))
+    assert len(found) == rows
+    assert {p.verifier for p in found} == {verifier}
+    assert not any("<<" in (p.solution or "") for p in found if verifier == "math" and rows > 5000)
