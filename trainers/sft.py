@@ -49,11 +49,11 @@ def train(job: TrainingJob, send: Send) -> TrainingResult:
     Raises:
         InputError: No rows, a row too long, or a chat template that changes what was sampled.
     """
-    from transformers import AutoTokenizer
-
     started = time.monotonic()
     settings = section(job)
     rows = read_rows(Path(job.rows))
+    from transformers import AutoTokenizer  # seconds; a job without rows ends before it
+
     tokenizer = AutoTokenizer.from_pretrained(job.base)
     tokens = tokenize_all(tokenizer, rows, settings.max_length)
     trainer = make_trainer(job, settings, tokenizer, tokens)
