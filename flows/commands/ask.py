@@ -1,6 +1,8 @@
 """``factory ask``: one question to a run's newest checkpoint, or to any checkpoint's folder."""
 
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,10 +41,9 @@ def command(
     folder, store = find_model(data, run)
     messages = _messages(None if plain else store, question)
     limit = max_tokens or _limit(store)
-    from generators.teachers.local import stream
-
+    click.echo(f"asking {folder} ...", err=True)
     pieces = []
-    for piece in stream(folder, messages, max_tokens=limit, temperature=temperature):
+    for piece in _stream(folder, messages, limit, temperature):
         pieces.append(piece)
         if not as_json:
             click.echo(piece, nl=False)
@@ -52,6 +53,16 @@ def command(
         print_json(document)
     else:
         click.echo()
+
+
+def _stream(
+    folder: Path, messages: "tuple[Message, ...]", max_tokens: int, temperature: float
+) -> Iterator[str]:
+    from generators.teachers.local import stream
+
+    with tempfile.TemporaryDirectory(prefix="factory-") as place:
+        log = Path(place) / "ask.log"
+        yield from stream(folder, messages, log=log, max_tokens=max_tokens, temperature=temperature)
 
 
 def find_model(data: Path, name: str) -> "tuple[Path, Store | None]":
