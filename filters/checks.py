@@ -1,8 +1,8 @@
 """Checks on a candidate's reasoning: each looks for one thing and reports what it saw.
 
-A check never decides: it leaves a flag with its evidence, and the recipe's ``select.reject_flags``
-says which flags keep a candidate out of training. A check is a class with a ``name`` and one method,
-and one line in `CHECKS`.
+A check never decides: it leaves a flag with its evidence, and the recipe's
+``select.reject_flags`` says which flags keep a candidate out of training. A check is a class with a
+``name`` and one method, and one line in `CHECKS`.
 """
 
 import re

@@ -42,7 +42,9 @@ def select_candidates(
     """
     missing = [c.id for c in candidates if c.id not in verdicts]
     if missing:
-        raise ValueError(f"{len(missing)} candidates have no verdict, e.g. {missing[0]}; verify first")
+        raise ValueError(
+            f"{len(missing)} candidates have no verdict, e.g. {missing[0]}; verify first"
+        )
     rules: list[Filter] = [
         _Correct(verdicts),
         _Unflagged(flags, reject_flags),

@@ -21,7 +21,9 @@ from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
 _ALONE = re.compile(r"(?:(?:option|choice|letter|answer)\s+)?[(\[{]?([A-Za-z])[)\]}]?[.:,]?", re.I)
-_WITH_TEXT = re.compile(r"(?:(?:option|choice)\s+)?(?:\(([A-Za-z])\)|([A-Z])[.):])[\s:.-]*(\S.*)", re.S)
+_WITH_TEXT = re.compile(
+    r"(?:(?:option|choice)\s+)?(?:\(([A-Za-z])\)|([A-Z])[.):])[\s:.-]*(\S.*)", re.S
+)
 _NAMED = re.compile(r"(?:option|choice|letter)\s+\(?([A-Z])\)?\b", re.I)
 _SEVERAL = re.compile(r"\(?\b[A-Z]\b\)?(?:\s*(?:,|/|&|and|or)\s*\(?\b[A-Z]\b\)?)+")
 _LONGEST = 2000
@@ -57,9 +59,7 @@ class ChoiceVerifier:
             sign = "is" if letter == gold else "is not"
             reason = f"{letter} {sign} {gold}"
             return verdict(self, candidate, outcome, reason, extracted=letter, began=began)
-        return verdict(
-            self, candidate, Outcome.UNPARSED, reason, extracted=extracted, began=began
-        )
+        return verdict(self, candidate, Outcome.UNPARSED, reason, extracted=extracted, began=began)
 
     verify = quick
 
@@ -103,8 +103,8 @@ def _letter(claim: str, choices: Sequence[str]) -> str | None:
     text = unwrap(claim[:_LONGEST])
     if by_text := _by_text(text, choices):
         return by_text
-    if _SEVERAL.match(text):
-        letters = set(re.findall(r"\b[A-Z]\b", _SEVERAL.match(text)[0]))  # type: ignore[index]
+    if several := _SEVERAL.match(text):
+        letters = set(re.findall(r"\b[A-Z]\b", several[0]))
         return HEDGE if len(letters) > 1 else letters.pop()
     if found := _ALONE.fullmatch(text):
         return found[1].upper()
@@ -118,7 +118,7 @@ def _letter(claim: str, choices: Sequence[str]) -> str | None:
 
 
 def _own_lines(text: str, choices: Sequence[str]) -> set[str]:
-    """The letter of lines that are nothing but a choice; several letters are a list, not a claim."""
+    """The letter of lines that are nothing but a choice; several letters are a mere list."""
     lines = [line.strip() for line in text[-_LONGEST:].splitlines()]
     marked = (line for line in lines if _ALONE.fullmatch(line) or _WITH_TEXT.match(line))
     named = {_letter(line, choices) for line in marked if not re.fullmatch(r"[a-z]|I", line)}

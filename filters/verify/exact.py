@@ -1,7 +1,7 @@
 """``exact``: a marked answer whose text is the gold's, apart from case, whitespace and decoration.
 
-Nothing is interpreted: ``1/2`` is not ``0.5`` here. The last claim decides (`filters.verify.extract`);
-an empty gold is UNVERIFIABLE.
+Nothing is interpreted: ``1/2`` is not ``0.5`` here. The last claim decides
+(`filters.verify.extract`); an empty gold is UNVERIFIABLE.
 """
 
 import time

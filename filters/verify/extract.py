@@ -31,7 +31,8 @@ _TAG = re.compile(r"<answer>", re.IGNORECASE)
 _TAG_END = re.compile(r"</answer>", re.IGNORECASE)
 _HASH = re.compile(r"(?<!#)####(?!#)[ \t]*([^\n#]*)")
 _BEHIND_BOX = re.compile(
-    r"\$?\s*(?:\\[)\]]\s*)?(\\?%|percent\b|per cent\b|pct\b|hundred\b|thousand\b|million\b|billion\b)",
+    r"\$?\s*(?:\\[)\]]\s*)?"
+    r"(\\?%|(?:percent|per cent|pct|hundred|thousand|million|billion)\b)",
     re.IGNORECASE,
 )
 _PHRASE = re.compile(
@@ -42,7 +43,7 @@ _PHRASE = re.compile(
 )
 _SHORT = re.compile(r"^[ \t]*A:[ \t]*(?=\S)", re.MULTILINE)
 _SENTENCE_END = re.compile(
-    r"[.;!?](?=\s|$)|\n|,?\s(?:because|since|which|so|where|but|as)\s|,\s(?=[a-z]{2})"
+    r"(?:[.;?]|(?<!\d)!)(?=\s|$)|\n|,?\s(?:because|since|which|so|where|but|as)\s|,\s(?=[a-z]{2})"
 )
 _NO_VALUE = re.compile(
     r"\W*(?:not|never|unknown|unclear|clear|correct|incorrect|right|wrong|below|above|here"
@@ -50,7 +51,8 @@ _NO_VALUE = re.compile(
     re.IGNORECASE,
 )
 _MATH = re.compile(
-    r"\s*(?:\$\$(?P<a>[^$]+)\$\$|\$(?P<b>[^$\n]+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\])", re.DOTALL
+    r"\s*(?:\$\$(?P<a>[^$]+)\$\$|\$(?P<b>[^$\n]+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\])",
+    re.DOTALL,
 )
 _TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
 
@@ -128,7 +130,7 @@ def undecorate(text: str) -> str:
     for _ in range(4):
         before = text
         text = text.strip().strip("*_`\"'").strip()
-        if len(text) > 1 and text[-1] in ".,;!" and text[-2] != "\\":
+        if len(text) > 1 and text[-1] in ".,;" and text[-2] != "\\":
             text = text[:-1]
         for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
             inner = text[len(left) : -len(right)]
@@ -204,9 +206,10 @@ def _hashes(text: str) -> list[Claim]:
     (``#### Step 1`` is a heading.)
     """
     claims = []
+    written = len(text.rstrip())
     for head in list(_HASH.finditer(text))[-MOST_CLAIMS:]:
         value = head[1].strip()
-        last = not text[head.end() :].strip()
+        last = head.end() >= written
         if value and (last or re.match(r"[-+$€£(]{0,3}[\d.\\]", value)):
             claims.append(Claim(value, head.start(), head.end(), head.end() == len(text)))
     return claims
@@ -217,7 +220,9 @@ def _weak(tail: str, start: int, at: int, offset: int) -> Claim | None:
     while at < len(tail) and tail[at].isspace():
         at += 1
     found = _MATH.match(tail, at, at + 2000)
-    if found and not re.match(r"\s*(?:,|and\b|or\b)\s*[$\\\d]", tail[found.end() : found.end() + 20]):
+    if found and not re.match(
+        r"\s*(?:,|and\b|or\b)\s*[$\\\d]", tail[found.end() : found.end() + 20]
+    ):
         inner = next(group for group in found.groups() if group is not None)
         if not re.search(r"[a-z]{2,} [a-z]{2,}", inner) or "\\" in inner:
             percent = re.match(r"\s*\\?%", tail[found.end() : found.end() + 9])

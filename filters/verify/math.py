@@ -11,13 +11,13 @@ ends exactly at the cut without anything closing it may lack digits and is TRUNC
 cannot be read is UNVERIFIABLE whatever the answer. A marked answer that cannot be read as an
 expression is UNPARSED, and one beyond `LONGEST` or `DEEPEST` is UNVERIFIABLE: neither was compared.
 
-Not covered: whether the reasoning supports the answer; golds whose meaning needs the question
+Not covered: an answer so large that math-verify itself swallows the memory error (it counts as
+different); whether the reasoning supports the answer; golds whose meaning needs the question
 (units the gold leaves out, rounding it asked for).
 """
 
 import re
 import time
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -31,10 +31,11 @@ LONGEST = 2000
 DEEPEST = 40
 """Levels of brackets in it."""
 
-_ARITHMETIC = re.compile(r"[\d\s.+*/^()-]+")
 _UNIT = re.compile(
-    r"(?<=[\d})\w])(?:\s*\\(?:text|mathrm|mbox|textrm)\s*\{\s*(?!(?:and|or)\b)[A-Za-z][A-Za-z ./]*\}"
-    r"|\s+(?:square |cubic |sq\.? )?(?:[kcm]?m|in|ft|inches|feet|units?|degrees|(?:kilo|centi|milli)?met(?:er|re)s))"
+    r"(?<=[\d})\w])"
+    r"(?:\s*\\(?:text|mathrm|mbox|textrm)\s*\{\s*(?!(?:and|or)\b)[A-Za-z][A-Za-z ./]*\}"
+    r"|\s+(?:square |cubic |sq\.? )?"
+    r"(?:[kcm]m|ft|inches|feet|units?|degrees|(?:kilo|centi|milli)?met(?:er|re)s))"
     r"(?:\s*\^\s*\{?[23]\}?)?\s*$"
 )
 _WORD = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]{2,}){0,5}")
@@ -168,20 +169,15 @@ def _math_verify() -> tuple[Any, list[Any]]:
 def _parse(text: str) -> list[Any]:
     """What math-verify reads in an answer: expressions, never mere strings; empty for nothing."""
     library, how = _math_verify()
-    for form in _forms(text):
-        read = library.parse(form, how, parsing_timeout=None)
-        expressions = [one for one in read if not isinstance(one, str)]
-        if expressions:
-            return expressions
-    return []
+    read = library.parse(_as_latex(text), how, parsing_timeout=None)
+    return [one for one in read if not isinstance(one, str)]
 
 
-def _forms(text: str) -> Iterator[str]:
-    """An answer as math-verify may read it: as LaTeX, then as plain arithmetic (``2**10``)."""
-    bare = _UNIT.sub("", undecorate(text))
-    yield bare if re.search(r"(?<!\\)\$", bare) else f"${bare}$"
-    if _ARITHMETIC.fullmatch(bare):
-        yield bare
+def _as_latex(text: str) -> str:
+    """An answer as math-verify reads it: in dollars, units off, powers of two digits in braces."""
+    bare = _UNIT.sub("", undecorate(text)).replace("**", "^")
+    bare = re.sub(r"\^(-?\d{2,}|-\d)", r"^{\1}", bare)
+    return bare if re.search(r"(?<!\\)\$", bare) else f"${bare}$"
 
 
 def _equal(gold: list[Any], answer: list[Any]) -> bool:
@@ -191,6 +187,6 @@ def _equal(gold: list[Any], answer: list[Any]) -> bool:
 
 
 def _gold(problem: Problem) -> str:
-    r"""The gold answer; a source may give a whole solution that marks it (``\boxed{}``, ``####``)."""
+    r"""The gold; a source may give a whole solution that marks it (``\boxed{}``, ``####``)."""
     marked = strong_claims(problem.answer)
     return (marked[-1].text if marked else None) or problem.answer

@@ -1,4 +1,4 @@
-r"""Numbers as people write them, read exactly: integers, decimals, fractions, percent, money, units.
+r"""Numbers as people write them, read exactly: decimals, fractions, percent, money, units.
 
 Arithmetic is exact (`fractions.Fraction`), and the work is bounded by `LONGEST` characters, so
 reading and comparing is safe in the calling process. What cannot be read as one number is None and
@@ -9,9 +9,11 @@ left to math-verify. Choices made here:
 - A decimal stands for a value it cannot write exactly when it has six places or more and is within
   one unit of its last place: ``0.333333`` for 1/3, ``0.33`` not (math-verify rounds to six too).
 - A unit counts when both sides name one that is known here (money, length, mass, time): ``150
-  cents`` equals ``$1.50``, and ``5 cm`` is not ``5 m``. Any other words after a number are taken
+  cents`` equals ``$1.50``, and ``5 cm`` is not ``5 m``; else the numbers are compared as written.
+  A letter right behind a number is a variable (``5m``). Any other words after a number are taken
   for what is counted ("18 eggs"), unless one of them could change the value ("5 or 6", "5 x").
 - ``204_5`` is its digits in that base: equal to the same digits with the same base or with none.
+- ``2 + 3 = 5`` is 5, what a chain of arithmetic ends with.
 - ``1,234`` is a thousand and more, never a pair. ``x = 5`` is 5; ``x = 5`` against ``y = 5`` is
   left to math-verify.
 """
@@ -60,12 +62,14 @@ _MAGNITUDES = {
     "dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9,
     "trillion": 10**12,
 }  # fmt: skip
-_CHANGES_VALUE = frozenset(
-    "or and to plus minus times over divided multiplied by mod modulo remainder base pi sqrt squared"
-    " cubed factorial choose log ln sin cos tan exp half halves third thirds quarter quarters"
-    " fourth fifth fifths sixth eighth tenth tenths hundredth hundredths score is are was not isn"
-    " no than more less fewer about almost nearly if but tens ones gross between percentile infinity".split()
+_NOT_COUNTED = (
+    "or and to plus minus times over divided multiplied by mod modulo remainder base pi sqrt "
+    "squared cubed factorial choose log ln sin cos tan exp half halves third thirds quarter "
+    "quarters fourth fifth fifths sixth eighth tenth tenths hundredth hundredths score is are "
+    "was not isn no than more less fewer about almost nearly if but tens ones gross between "
+    "percentile infinity"
 )
+_CHANGES_VALUE = frozenset(_NOT_COUNTED.split())
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
 _PLAIN = re.compile(rf"(?P<whole>{_NUMBER})(?!\s*[/\d])", re.ASCII)
@@ -73,17 +77,21 @@ _FRACTION = re.compile(
     rf"(?:(?P<mixed>\d{{1,9}})\s*)?\\frac\s*\{{\s*(?P<up>-?\s*(?:{_NUMBER}))\s*\}}\s*\{{\s*(?P<down>{_NUMBER})\s*\}}",
     re.ASCII,
 )
-_SHORT_FRACTION = re.compile(r"(?:(?P<mixed>\d{1,9})\s*)?\\frac\s*(?P<up>\d)\s*(?P<down>\d)", re.ASCII)
+_SHORT_FRACTION = re.compile(
+    r"(?:(?P<mixed>\d{1,9})\s*)?\\frac\s*(?P<up>\d)\s*(?P<down>\d)", re.ASCII
+)
 _SLASH = re.compile(
-    rf"(?:(?P<mixed>\d{{1,9}})\s+)?(?P<up>{_NUMBER})\s*/\s*(?P<down>{_NUMBER})(?!\s*[/\d])", re.ASCII
+    rf"(?:(?P<mixed>\d{{1,9}})\s+)?(?P<up>{_NUMBER})\s*/\s*(?P<down>{_NUMBER})(?!\s*[/\d])",
+    re.ASCII,
 )
 _NAME = re.compile(r"(?P<name>[A-Za-z][A-Za-z_ ]{0,40}(?:\([a-z]\))?)\s*=(?!=)\s*")
+_ARITHMETIC = re.compile(r"[\d .,+*/()$=\u00d7-]*", re.ASCII)
 _SIGN = re.compile(r"\s*(?P<sign>[-+]?)\s*(?P<money>[$€£¥₹]?)\s*(?P<inner>[-+]?)\s*")
 _BASE = re.compile(r"([0-9A-Za-z]{1,400})_\{?\s*(\d\d?)\s*\}?", re.ASCII)
 _REPEATING = re.compile(
-    r"(?P<whole>\d{0,400})\.(?P<fixed>\d{0,400})\\overline\s*\{\s*(?P<again>\d{1,400})\s*\}", re.ASCII
+    r"(?P<whole>\d{0,400})\.(?P<fixed>\d{0,400})\\overline\s*\{\s*(?P<again>\d{1,400})\s*\}",
+    re.ASCII,
 )
-_LABEL = re.compile(r"\([a-h]\)\s+(?=\S)")
 _PERCENT = re.compile(r"\s*(?:%|(?:percent|per cent|pct|percentage)\b)\s*", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 _REPLACE = (
@@ -106,7 +114,9 @@ class Quantity:
     """Decimal places, where it was written as a decimal."""
     percent: bool = False
     kind: str | None = None
-    """What a known unit measures; ``value`` is then in that kind's base unit."""
+    """What its unit measures, where the unit is known."""
+    factor: Fraction = Fraction(1)
+    """The unit in that kind's base unit; ``value`` is the number as written."""
     name: str | None = None
     """The variable it was assigned to."""
 
@@ -116,6 +126,9 @@ def read(text: str) -> Quantity | None:
     if len(text) > LONGEST:
         return None
     text = _clean(text)
+    left, _, right = text.rpartition("=")
+    if _ARITHMETIC.fullmatch(left):
+        text = right.strip()
     name = None
     if found := _NAME.match(text):
         name, text = " ".join(found["name"].split()), text[found.end() :]
@@ -137,7 +150,9 @@ def same(gold: Quantity, answer: Quantity) -> bool | None:
     if gold.name and answer.name and gold.name.casefold() != answer.name.casefold():
         return None
     if gold.kind and answer.kind:
-        return gold.kind == answer.kind and gold.value == answer.value
+        return (gold.kind, gold.value * gold.factor) == (answer.kind, answer.value * answer.factor)
+    if gold.percent != answer.percent and (gold.kind or answer.kind):
+        return False
     if gold.percent != answer.percent:
         share, other = (gold, answer) if gold.percent else (answer, gold)
         return share.value / 100 == other.value or (
@@ -150,17 +165,17 @@ def _stands_for(decimal: Quantity, exact: Quantity) -> bool:
     """Whether a decimal is the rounded (or cut) form of a value it cannot write."""
     if decimal.places is None or decimal.places < MANY_PLACES:
         return False
-    scale = 10**decimal.places
+    scale = Fraction(10**decimal.places)
     enough = abs(decimal.value) * scale >= 1000  # four digits at least
     unwritable = (exact.value * scale).denominator != 1
     return enough and unwritable and abs(decimal.value - exact.value) * scale < 1
 
 
 def _clean(text: str) -> str:
+    text = " ".join(text.split())  # and so no pattern below meets long runs of spaces
     for pattern, replacement in _REPLACE:
         text = pattern.sub(replacement, text)
     text = unwrap(text)
-    text = _LABEL.sub("", text, count=1) if text.startswith("(") else text
     while len(text) > 2 and (text[0], text[-1]) in (("{", "}"), ("(", ")")) and len(text) < 200:
         inner = text[1:-1]
         if any(c in inner for c in "(){},"):
@@ -194,7 +209,7 @@ def _decimal(digits: str) -> Fraction:
 def _repeating(whole: str, fixed: str, again: str) -> Fraction:
     r"""Value of ``0.8\overline{3}``: the repeating digits over as many nines."""
     start = Fraction(Decimal(f"{whole}.{fixed or 0}"))
-    return start + Fraction(Decimal(again)) / ((10 ** len(again) - 1) * 10 ** len(fixed))
+    return start + Fraction(Decimal(again)) / Fraction((10 ** len(again) - 1) * 10 ** len(fixed))
 
 
 def _with_rest(
@@ -207,7 +222,7 @@ def _with_rest(
         return Quantity(value, places, percent=True, name=name) if ok else None
     glued = bool(rest) and rest[0].isalpha()
     words = _words(rest)
-    if words is None or (glued and words[0] not in _UNITS):
+    if words is None or (glued and (words[0] not in _UNITS or len(words[0]) == 1)):
         return None
     while words and words[0] in _MAGNITUDES:
         value, places, words = value * _MAGNITUDES[words[0]], None, words[1:]
@@ -216,8 +231,7 @@ def _with_rest(
     unit = _UNITS.get(money) or (_UNITS.get(words[0]) if len(words) == 1 else None)
     if unit is None:
         return Quantity(value, places, name=name)
-    kind, factor = unit
-    return Quantity(value * factor, places if factor == 1 else None, kind=kind, name=name)
+    return Quantity(value, places, kind=unit[0], factor=unit[1], name=name)
 
 
 def _words(rest: str) -> list[str] | None:
@@ -227,7 +241,7 @@ def _words(rest: str) -> list[str] | None:
         return []
     if rest in _UNITS:
         return [rest]
-    plain = re.sub(r"\^\s*\{?[23]\}?|[²³]", " squared-unit", rest)
+    plain = re.sub(r"(?<=[A-Za-z])(?: ?\^ ?\{?[23]\}?|[²³])", " squared-unit", rest)
     plain = plain.replace("/", " per ").replace("$", " ").replace("'s", "s")
     words = plain.split()
     fits = len(words) <= 8 and all(_WORD.fullmatch(word) for word in words)

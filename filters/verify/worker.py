@@ -16,10 +16,12 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from filters.verify import VERIFIERS
-from rsfactory.contracts import resolve
+from rsfactory.contracts import Verifier, resolve
 from rsfactory.records import Candidate, Problem
 
 GRACE = 1.0
@@ -48,9 +50,7 @@ def _decide(row: dict[str, Any], messages: Any) -> dict[str, Any]:
     every exception is caught here and becomes a fault with its name; nothing is swallowed.
     """
     try:
-        verifier = resolve(row["verifier"], VERIFIERS, "verifier")
-        if prepare := getattr(verifier, "prepare", None):
-            prepare()
+        verifier = _verifier(row["verifier"])
     except Exception as error:  # no row is at fault: the installation or the verifier is broken
         return {"broken": f"{type(error).__name__}: {error}"[:300]}
     try:
@@ -65,6 +65,15 @@ def _decide(row: dict[str, Any], messages: Any) -> dict[str, Any]:
         return {"fault": f"{type(error).__name__}: {error}"[:300]}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@cache
+def _verifier(name: str) -> Verifier:
+    """The verifier, prepared: a method ``prepare``, where it has one, loads what it needs."""
+    verifier: Verifier = resolve(name, VERIFIERS, "verifier")
+    prepare: Callable[[], None] = getattr(verifier, "prepare", lambda: None)
+    prepare()
+    return verifier
 
 
 def _limit_memory(memory: int) -> None:

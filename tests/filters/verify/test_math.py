@@ -1,0 +1,197 @@
+"""The math verifier as a table: gold, completion, outcome, why."""
+
+import json
+from pathlib import Path
+
+import pytest
+from filter_rows import candidate, problem
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filters.verify.math import MathVerifier
+from filters.verify.pool import VerifierPool
+from rsfactory.records import Outcome
+
+RIGHT, WRONG, UNPARSED = Outcome.CORRECT, Outcome.WRONG, Outcome.UNPARSED
+TRUNCATED, UNVERIFIABLE = Outcome.TRUNCATED, Outcome.UNVERIFIABLE
+MATERIAL = Path(__file__).parents[4] / "shared" / "material"
+MATH = MathVerifier()
+
+NUMBERS = [
+    ("25", r"\boxed{25}", RIGHT, "plain"),
+    ("25", r"\boxed{5}", WRONG, "the end of the gold is not the gold"),
+    ("5", r"\boxed{25}", WRONG, "and the other way round"),
+    ("0.6", r"\boxed{60\%}", RIGHT, "a percentage is a number"),
+    ("60%", "The answer is 0.6.", RIGHT, "the same with the gold as percentage"),
+    ("60", r"The answer is 60%.", RIGHT, "golds often leave the sign out"),
+    ("0.6", r"\boxed{0.6\%}", WRONG, "but 0.6 may be meant as it stands"),
+    ("28", r"$\boxed{28}$ percent", RIGHT, "the sign may stand behind the box"),
+    ("0.28", r"\boxed{28}\%", RIGHT, "or right behind it"),
+    ("1/2", r"\boxed{\frac{1}{2}}", RIGHT, "fraction"),
+    ("0.5", r"\boxed{\frac12}", RIGHT, "short fraction"),
+    (r"1\frac{1}{4}", r"\boxed{1.25}", RIGHT, "mixed number"),
+    ("1/3", r"\boxed{0.333333}", RIGHT, "six places stand for a third"),
+    ("1/3", r"\boxed{0.33}", WRONG, "two do not"),
+    ("6/11", r"\boxed{0.\overline{54}}", RIGHT, "repeating decimal"),
+    ("70000", "#### 70,000", RIGHT, "thousands mark"),
+    ("10{,}000", r"\boxed{10000}", RIGHT, "thousands mark in LaTeX"),
+    ("18", "#### $18.00", RIGHT, "money"),
+    ("1.50", "The answer is $1.50 per day.", RIGHT, "money in a sentence is not LaTeX"),
+    ("$1.50", r"\boxed{150 \text{ cents}}", RIGHT, "both units known"),
+    ("150", r"\boxed{150 \text{ cents}}", RIGHT, "gold without unit"),
+    ("5 m", r"\boxed{5 \text{ cm}}", WRONG, "another unit"),
+    ("$5", "The answer is €5.", WRONG, "another currency"),
+    ("18", r"\boxed{18 \text{ eggs}}", RIGHT, "what is counted"),
+    ("90", r"\boxed{90^\circ}", RIGHT, "degrees"),
+    ("-5", "\\boxed{\u22125}", RIGHT, "Unicode minus"),
+    ("5", "The answer is 5 million.", WRONG, "magnitude"),
+    ("5000000", r"\boxed{5} million", RIGHT, "magnitude behind the box"),
+    ("7", r"\boxed{x = 7}", RIGHT, "assignment"),
+    ("7", "The answer is 3 + 4 = 7.", RIGHT, "end of a chain"),
+    ("204_5", r"\boxed{204_6}", WRONG, "another base"),
+    ("5", "The answer is 5 or 6.", WRONG, "two values are not one"),
+    ("1" * 20_000, rf"\boxed{{{'1' * 20_000}}}", RIGHT, "equal integers of 20,000 digits"),
+    ("1" * 20_000, rf"\boxed{{{'1' * 19_999}2}}", WRONG, "different in the last digit"),
+    ("5", "The answer is 1/0.", WRONG, "no finite number"),
+]  # fmt: skip
+
+WHERE = [
+    ("5", r"\boxed{7} no, \boxed{5}", RIGHT, "the last box counts"),
+    ("7", r"\boxed{7} no, \boxed{5}", WRONG, "not an earlier one"),
+    ("7", r"\boxed{7}, or \boxed{5}", WRONG, "joined boxes are one answer of two values"),
+    ("7", r"\boxed{5} and \boxed{7}", WRONG, "in any order"),
+    ("7", r"\boxed{7}. Yes, so it is \boxed{7}.", RIGHT, "the same box twice is one value"),
+    ("7", r"First \boxed{7} but then \boxed{", UNPARSED, "the last box is never closed"),
+    ("7", r"\boxed{7} and later \boxed{}", UNPARSED, "the last box is empty"),
+    ("7", r"\boxed{ sum { is } then \boxed{7}", RIGHT, "the last one is complete"),
+    (r"\frac{1}{2}", r"\boxed{\frac{\frac{2}{2}}{2}}", RIGHT, "nested braces"),
+    ("7", r"<answer>7</answer>", RIGHT, "tags"),
+    ("7", r"<answer>\boxed{7}</answer>", RIGHT, "tags around a box"),
+    ("7", r"<answer>5</answer> <answer>7", UNPARSED, "the last tag is never closed"),
+    ("7", "<think>the answer is 7</think> I do not know.", UNPARSED, "only in the thinking"),
+    ("7", r"<think>\boxed{7}", UNPARSED, "thinking that never ends"),
+    ("7", r"\boxed{5}</think> \boxed{7}", RIGHT, "a template opened the thinking"),
+    ("7", "#### 7", RIGHT, "hashes"),
+    ("7", "#### Step 1\nAdd.\nThe answer is 7.", RIGHT, "a heading is not an answer"),
+    ("7", "**Answer:** 7.", RIGHT, "bold"),
+    ("7", "### Final Answer:\n\n7", RIGHT, "on the next line"),
+    ("42", r"ANSWER: \boxed{42}", RIGHT, "both marks"),
+    ("7", r"The final answer is: \[ 7 \]", RIGHT, "display mathematics"),
+    ("7", "The answer to the question is $7$, I hope.", RIGHT, "inline mathematics"),
+    ("7", "The answer is not 7.", UNPARSED, "a denial"),
+    ("7", "The answer is 7. I hope the answer is correct.", RIGHT, "no second claim"),
+    ("7", "So 3 + 4 = 7\nA: 7", RIGHT, "short label"),
+    ("7", "7", RIGHT, "nothing but a value"),
+    ("7", "3 + 4 makes 7, I think.", UNPARSED, "no mark"),
+    ("7", "", UNPARSED, "empty"),
+    ("7", "The answer is 7.\n\nQuestion?\nThe answer is 2.", WRONG, "ran on, claimed anew"),
+    ("7", "The answer is 7.\n\n" + "I like sums. " * 500, RIGHT, "ran on without a claim"),
+    ("7", "x" * 1_000_000 + r"\boxed{7}", RIGHT, "1 MB"),
+    ("7", "x" * 1_000_000, UNPARSED, "1 MB without an answer"),
+    ("7", r"\boxed{7}" * 20_000, RIGHT, "20,000 boxes"),
+    ("7", r"\boxed{{{{" * 100_000, UNPARSED, "1 MB of opened braces"),
+    ("7", rf"\boxed{{{'(' * 3000}7{')' * 3000}}}", UNVERIFIABLE, "3,000 nested brackets"),
+    ("", r"\boxed{7}", UNVERIFIABLE, "no gold"),
+    ("Evelyn", r"\boxed{\text{Evelyn}}", RIGHT, "a word"),
+    (r"So it is \boxed{7}.", r"\boxed{7}", RIGHT, "the gold is a whole solution"),
+]  # fmt: skip
+
+CUT_OFF = [
+    ("7", "3 + 4 =", TRUNCATED, "no answer before the limit"),
+    ("7", r"So \boxed{7", TRUNCATED, "the box was not closed in time"),
+    ("7", r"So \boxed{7}. Let me check that: 7 - 4", RIGHT, "answered before the limit"),
+    ("7", "The answer is 7", TRUNCATED, "may have become 72"),
+    ("7", "The answer is 7.", TRUNCATED, "may have become 7.5"),
+    ("7", "The answer is 7. Let me", RIGHT, "closed by what follows"),
+    ("7", "#### 7", TRUNCATED, "may have become 72"),
+]  # fmt: skip
+
+EXPRESSIONS = [
+    ("x^2-2x+2", r"\boxed{2 + x^2 - 2x}", RIGHT, "another order"),
+    ("x^2-2x+2", r"\boxed{x^2-2x-2}", WRONG, "another sign"),
+    ("(0,0)", r"\boxed{(0, 0)}", RIGHT, "pair"),
+    ("5", r"\boxed{n=5k}", WRONG, "a multiple is not the number"),
+    ("5t", r"\boxed{5}", WRONG, "a last letter is a variable, not a unit"),
+    (r"\sin^2t", r"\boxed{\sin^2 t}", RIGHT, "and so in a function"),
+    (r"2\sqrt{3}", r"\boxed{2\sqrt{3} \text{ cm}}", RIGHT, "a unit in text is one"),
+    ("120", r"\boxed{5!}", RIGHT, "factorial"),
+    ("5", r"\boxed{5!}", WRONG, "not punctuation"),
+    ("1024", r"\boxed{2**10}", RIGHT, "power as in a program"),
+    ("1024", r"\boxed{2^10}", RIGHT, "power without braces"),
+    ("25", r"\boxed{5^2}", RIGHT, "power"),
+    ("(1,2)", r"\boxed{[1,2)}", WRONG, "interval ends"),
+    (r"\frac{", r"\boxed{7}", UNVERIFIABLE, "unreadable gold, any answer"),
+    (r"\frac{", r"\boxed{\frac{}{}}", UNVERIFIABLE, "unreadable gold and answer"),
+    ("7", r"\boxed{\frac{}{}}", UNPARSED, "unreadable answer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("gold", "completion", "outcome", "why"), NUMBERS + WHERE + EXPRESSIONS)
+def test_table(pool: VerifierPool, gold: str, completion: str, outcome: Outcome, why: str) -> None:
+    [verdict] = pool.verify([(problem(gold), candidate(completion))])
+    assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
+
+
+@pytest.mark.parametrize(("gold", "completion", "outcome", "why"), CUT_OFF)
+def test_cut_off(gold: str, completion: str, outcome: Outcome, why: str) -> None:
+    verdict = MATH.verify(problem(gold), candidate(completion, finish_reason="length"))
+    assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
+
+
+@pytest.mark.parametrize(("gold", "completion"), [row[:2] for row in EXPRESSIONS])
+def test_expressions_are_left_to_a_worker(gold: str, completion: str) -> None:
+    assert MATH.quick(problem(gold), candidate(completion)) is None
+
+
+def test_verdict_says_what_was_found() -> None:
+    verdict = MATH.verify(problem("5"), candidate(r"So \boxed{25}."))
+    assert (verdict.extracted, verdict.reason) == ("25", "25 is not 5")
+    assert (verdict.verifier, verdict.version, verdict.isolation) == ("math", "1", "none")
+    assert verdict.candidate_id == "c-1"
+
+
+@given(st.text(max_size=300), st.text(max_size=60))
+def test_quick_never_raises(completion: str, gold: str) -> None:
+    for text in (completion, rf"\boxed{{{completion}}}", f"The answer is {completion}"):
+        MATH.quick(problem(gold), candidate(text))
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_an_integer_equals_itself_however_written(number: int) -> None:
+    for text in (f"{number}", f"{number:,}", f"{number}.0", f"${number}", f"{number} eggs"):
+        verdict = MATH.quick(problem(str(number)), candidate(rf"\boxed{{{text}}}"))
+        assert verdict is not None
+        assert verdict.outcome is RIGHT, text
+
+
+@given(st.integers(-999, 999), st.integers(-999, 999))
+def test_different_integers_differ(gold: int, answer: int) -> None:
+    verdict = MATH.quick(problem(str(gold)), candidate(f"The answer is {answer}."))
+    assert verdict is not None
+    assert (verdict.outcome is RIGHT) == (gold == answer)
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    file = MATERIAL / name
+    if not file.exists():
+        pytest.skip(f"{file} is not there: outside material is optional")
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_answers_from_issues() -> None:
+    """Strings that hung or fooled math checkers: each ends, and none is accepted wrongly."""
+    found = rows("adversarial/math_answers_from_issues.jsonl")
+    with VerifierPool(workers=2, limit=2.0) as pool:
+        verdicts = pool.verify([(problem(r["gold"]), candidate(r["prediction"])) for r in found])
+    for row, verdict in zip(found, verdicts, strict=True):
+        letters = "MCQ" in row["kind"]  # the choice verifier's business
+        if row["expected"] and not letters:
+            assert verdict.outcome is RIGHT, row
+        elif not letters:
+            assert verdict.outcome is not RIGHT, row
+
+
+def test_malformed_latex_does_not_crash(pool: VerifierPool) -> None:
+    found = rows("equivalence/malformed_latex.jsonl")
+    pairs = [(problem("5"), candidate(rf"\boxed{{{row['latex']}}}")) for row in found]
+    assert all(verdict.outcome is not RIGHT for verdict in pool.verify(pairs))
