@@ -15,9 +15,6 @@ FINAL_LINE = "Answer: {answer}"
 HINTED = "-hinted"
 """What the name of a template's hinted variant ends with."""
 
-_NO_SYSTEM = ""
-"""An empty system message keeps a chat template from adding its own, longer one."""
-
 
 def final_line(answer: str) -> str:
     """The line a completion with this answer ends with."""
@@ -26,8 +23,8 @@ def final_line(answer: str) -> str:
 
 def _pair(name: str, version: int, system: str | None, task: str, hint: str) -> dict[str, Prompt]:
     """The plain and the hinted prompt of a domain."""
-    plain = f"{{problem}}\n{task}"
-    hinted = f"{{problem}}\n{hint}\n{task}"
+    plain = "\n".join(filter(None, ["{problem}", task]))
+    hinted = "\n".join(filter(None, ["{problem}", hint, task]))
     return {
         name: Prompt.make(name, version, system, plain),
         name + HINTED: Prompt.make(name + HINTED, version, system, hinted),
@@ -40,8 +37,8 @@ PROMPTS: dict[str, Prompt] = {
     **_pair(
         "sums",
         1,
-        _NO_SYSTEM,
-        f'Add step by step; end with "{final_line("N")}".',
+        f'Add step by step, then "{final_line("N")}".',
+        "",
         "(The sum is {answer}.)",
     ),
     **_pair(

@@ -21,6 +21,18 @@ from typing import Any
 
 from rsfactory.errors import ChildDied
 
+ALLOCATOR = ":".join(
+    f"glibc.malloc.{name}={value}"
+    for name, value in {
+        "mmap_threshold": 2**33,
+        "trim_threshold": 2**34,
+        "top_pad": 2**28,
+        "hugetlb": 1,
+    }.items()
+)
+"""Lets glibc keep freed memory: torch frees and takes large tensors at every step, and touching
+fresh pages costs more than the arithmetic (docs/experiments.md). Ignored by other C libraries."""
+
 LAST_LINES = 15
 """How many lines of a dead child's log its error message quotes."""
 
@@ -39,6 +51,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
+                env={"GLIBC_TUNABLES": ALLOCATOR, "THP_MEM_ALLOC_ENABLE": "1", **os.environ},
                 start_new_session=True,  # Ctrl-C reaches the parent, which ends the child
             )
 
