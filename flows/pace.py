@@ -93,20 +93,16 @@ class Tracker:
     def run_left(self) -> float | None:
         """Estimated seconds until the run ends; None while nothing can be said."""
         stage = self.current
-        if stage is None:
+        in_stage = stage.left() if stage is not None else None
+        if stage is None or in_stage is None:
             return None
-        of_stage = stage.left()
-        if of_stage is None:
-            return None
-        spent = dict(self.spent.get(stage.round, {}))
-        now = stage.elapsed() + of_stage
-        expected = self._expected(stage, now)
+        expected = self._expected(stage, stage.elapsed() + in_stage)
         if expected is None:
             return None
-        open_stages = sum(s for n, s in expected.items() if n not in spent and n != stage.name)
-        rounds_after = self.rounds - max(stage.round, 0)
-        in_round = open_stages if stage.round > 0 else 0.0
-        return of_stage + in_round + max(0, rounds_after) * sum(expected.values())
+        behind = {stage.name, *self.spent.get(stage.round, {})}
+        in_round = sum(seconds for name, seconds in expected.items() if name not in behind)
+        rounds_after = max(0, self.rounds - stage.round)
+        return in_stage + in_round + rounds_after * sum(expected.values())
 
     def _expected(self, stage: Stage, stage_seconds: float) -> dict[str, float] | None:
         """Stage -> seconds of a whole round: the last measured one, or the weights scaled."""
