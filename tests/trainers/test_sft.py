@@ -165,11 +165,17 @@ def test_unknown_kind(make_job: MakeJob, tmp_path: Path) -> None:
         TRAINERS["trl"]().train(job, tmp_path / "log", lambda *_: None)
 
 
-def test_by_hand(make_job: MakeJob, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_by_hand(
+    make_job: MakeJob,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As ``accelerate launch`` runs it: messages are printed, standard input is left alone."""
     from trainers.entry import main
     from trainers.process import write_job
 
+    monkeypatch.setattr("trainers.entry.quiet", lambda: None)  # it would change our environment
     place = write_job(make_job("sft", batch_size=10))
     assert main(sft.train, [str(place)]) == 0
     lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith('{"')]
