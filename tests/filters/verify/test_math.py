@@ -181,14 +181,11 @@ def rows(name: str) -> list[dict[str, str]]:
 def test_answers_from_issues() -> None:
     """Strings that hung or fooled math checkers: each ends, and none is accepted wrongly."""
     found = rows("adversarial/math_answers_from_issues.jsonl")
-    with VerifierPool(workers=2, limit=2.0) as pool:
+    found = [row for row in found if "MCQ" not in row["kind"]]  # the choice verifier's business
+    with VerifierPool(workers=1, limit=1.0) as pool:
         verdicts = pool.verify([(problem(r["gold"]), candidate(r["prediction"])) for r in found])
     for row, verdict in zip(found, verdicts, strict=True):
-        letters = "MCQ" in row["kind"]  # the choice verifier's business
-        if row["expected"] and not letters:
-            assert verdict.outcome is RIGHT, row
-        elif not letters:
-            assert verdict.outcome is not RIGHT, row
+        assert (verdict.outcome is RIGHT) == row["expected"], row
 
 
 def test_malformed_latex_does_not_crash(pool: VerifierPool) -> None:

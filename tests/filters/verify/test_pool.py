@@ -156,8 +156,10 @@ def test_workers_end_when_the_parent_is_killed(deed: str) -> None:
     script = f"""
         import sys
         sys.path[:0] = {sys.path!r}
-        from test_pool import VerifierPool, row
-        VerifierPool(workers=1, limit=2.0).verify([row("{deed}", "bad")])
+        from filter_rows import candidate, problem
+        from filters.verify.pool import VerifierPool
+        asked = problem("5", verifier="hostile_verifiers:{deed}")
+        VerifierPool(workers=1, limit=1.0).verify([(asked, candidate("bad"))])
     """
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT)
     workers = _wait_for_workers(parent.pid)
