@@ -20,7 +20,7 @@ def test_ask_needs_a_checkpoint_on_disk(factory: Factory, store: Store) -> None:
 def test_ask_streams_from_the_newest_checkpoint(
     factory: Factory, store: Store, tiny_model: Path
 ) -> None:
-    (store.folder / "checkpoints").mkdir()
+    (store.folder / "checkpoints").mkdir(exist_ok=True)
     (store.folder / made_run.START.path).symlink_to(tiny_model)
     plain = factory("ask", "made-1", "1+1?", "--max-tokens", "4")
     assert plain.code == 0
