@@ -39,7 +39,7 @@ def resolve(name: str) -> Path:
     if name == EMBEDDED:
         return embedded.prepare(cache_folder())
     folder = Path(name).expanduser()
-    if folder.exists() or name.startswith(("/", ".", "~")):
+    if (name and folder.exists()) or name.startswith(("/", ".", "~")):
         return _checked(folder)
     if _HUB_ID.fullmatch(name):
         return _checked(_from_hub(name))

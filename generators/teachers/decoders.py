@@ -7,6 +7,7 @@ heads read their key head without copies of it, and rows that end leave no hole.
 takes transformers' own cache and attention, for every other architecture. Both are left-padded.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,9 +19,6 @@ ATTENTION = "rsfactory_shared_prefix"
 
 KNOWN = {"llama", "mistral", "qwen2", "qwen3", "smollm3"}
 """Model types whose attention is softmax(q k / scale) v over all earlier tokens; tested."""
-
-GROWTH = 64
-"""Tokens by which a row's buffer grows at least."""
 
 SCORES = 2**26
 """Attention scores of a layer held at a time while prompts are read; bounds memory."""
@@ -57,27 +55,27 @@ class SharedPrefixDecoder:
         self._size: int = getattr(config, "head_dim", None) or config.hidden_size // heads
         self._prefix: list[tuple[Tensor, Tensor]] | None = None
         self._prefix_length = 0
-        self._reset(0, 0)
+        self._pool: list[Tensor] = []
 
     def share(self, tokens: Sequence[int]) -> None:
         """Computes the tokens that all following rows begin with."""
         self._prefix, self._prefix_length = None, 0
         if tokens:
-            self.prefill([tokens])
+            self.prefill([tokens], 0)
             end = self._length
             pairs = zip(self._keys, self._values, strict=True)
             self._prefix = [(k[0, :, :end].clone(), v[0, :, :end].clone()) for k, v in pairs]
             self._prefix_length = end
 
-    def prefill(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Reads each row's tokens behind the shared ones.
+    def prefill(self, rows: Sequence[Sequence[int]], room: int) -> Tensor:
+        """Reads each row's tokens behind the shared ones; ``room`` steps may follow at most.
 
         Returns:
             Logits after each row's last token, float32, (rows, vocabulary).
         """
         ids, self._padding = _left_padded(rows, self._model.device)
         length = ids.shape[1]
-        self._reset(len(rows), length + GROWTH)
+        self._reset(len(rows), length + room)
         heads = self._model.config.num_attention_heads
         width = max(1, SCORES // (len(rows) * heads * (length + self._prefix_length)))
         for start in range(0, length, width):
@@ -86,7 +84,6 @@ class SharedPrefixDecoder:
 
     def step(self, tokens: Tensor) -> Tensor:
         """Appends one token to every row; returns logits as `prefill` does."""
-        self._grow(self._length + 1)
         return self._forward(tokens[:, None])
 
     def keep(self, order: Sequence[int]) -> None:
@@ -99,22 +96,16 @@ class SharedPrefixDecoder:
         self._rows = slice(0, len(order))
 
     def _reset(self, rows: int, capacity: int) -> None:
+        """Empty buffers; memory that is there already is used again (fresh memory is slow)."""
         shape = (rows, self._key_heads, capacity, self._size)
-        like = {"dtype": self._model.dtype, "device": self._model.device}
-        self._keys = [torch.empty(shape, **like) for _ in range(self._layers)]
-        self._values = [torch.empty(shape, **like) for _ in range(self._layers)]
+        needed = math.prod(shape)
+        if not self._pool or self._pool[0].numel() < needed:
+            like = {"dtype": self._model.dtype, "device": self._model.device}
+            self._pool = [torch.empty(needed, **like) for _ in range(2 * self._layers)]
+        buffers = [memory[:needed].view(shape) for memory in self._pool]
+        self._keys, self._values = buffers[: self._layers], buffers[self._layers :]
         self._rows = slice(0, rows)
         self._length = 0
-
-    def _grow(self, needed: int) -> None:
-        """Makes room for ``needed`` tokens a row; half as much again, so that copies stay few."""
-        there = self._keys[0].shape[2]
-        if needed > there:
-            more = max(GROWTH, there // 2)
-            for buffers in (self._keys, self._values):
-                for layer, old in enumerate(buffers):
-                    live = old[self._rows]
-                    buffers[layer] = torch.nn.functional.pad(live, (0, 0, 0, more))
 
     def _forward(self, ids: Tensor) -> Tensor:
         """One pass over new tokens (rows, new) behind those that the rows have."""
@@ -187,7 +178,7 @@ class PlainDecoder:
         """Remembers the tokens that all following rows begin with."""
         self._prefix = list(tokens)
 
-    def prefill(self, rows: Sequence[Sequence[int]]) -> Tensor:
+    def prefill(self, rows: Sequence[Sequence[int]], room: int) -> Tensor:
         """As `SharedPrefixDecoder.prefill`."""
         whole = [[*self._prefix, *row] for row in rows]
         ids, padding = _left_padded(whole, self._model.device)

@@ -21,8 +21,11 @@ Decoder = SharedPrefixDecoder | PlainDecoder
 BATCH = 96
 """Rows decoded together at most."""
 
-BATCH_TOKENS = 2**17
+BATCH_TOKENS = 2**16
 """Tokens (own prompt and limit) of a batch's rows together at most; bounds the KV cache."""
+
+PICKED = 16
+"""Rows whose tokens are drawn at a time; fresh memory for more costs more than it saves."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +99,9 @@ def _decode_batch(
     step: Callable[[], None],
 ) -> None:
     live = list(batch)
-    logits = decoder.prefill([row.tokens[shared:] for row in live])
+    logits = decoder.prefill(
+        [row.tokens[shared:] for row in live], max(row.max_tokens for row in live)
+    )
     dice = Dice(live, logits.device)
     while True:
         tokens = dice.choose(logits)
@@ -151,25 +156,24 @@ class Dice:
 
     def choose(self, logits: Tensor) -> Tensor:
         """Next token of each row from its logits (rows, vocabulary); greedy at temperature 0."""
-        uniform = self._uniform[:, self._step, None]
-        self._step += 1
         greedy = logits.argmax(-1)
+        step, self._step = self._step, self._step + 1
         cold = self._temperature == 0
         if bool(cold.all()):
             return greedy
-        heat = self._temperature.masked_fill(cold, 1.0)[:, None]
-        weights = (logits / heat).softmax(-1)
-        if bool((self._top_p < 1).any()):
-            chosen = self._nucleus(weights, uniform)
-        else:
-            chosen = _invert(weights, uniform)
-        return torch.where(cold, greedy, chosen)
+        parts = (slice(start, start + PICKED) for start in range(0, len(logits), PICKED))
+        return torch.where(cold, greedy, torch.cat([self._draw(logits, p, step) for p in parts]))
 
-    def _nucleus(self, weights: Tensor, uniform: Tensor) -> Tensor:
-        """Picks among the fewest tokens whose shares reach top_p (Holtzman et al., 2020)."""
+    def _draw(self, logits: Tensor, part: slice, step: int) -> Tensor:
+        """Next token of some of the rows, at their temperature and within their top_p."""
+        heat = self._temperature[part, None]
+        weights = (logits[part] / heat.masked_fill(heat == 0, 1.0)).softmax(-1)
+        uniform, top_p = self._uniform[part, step, None], self._top_p[part, None]
+        if bool((top_p >= 1).all()):
+            return _invert(weights, uniform)
+        # Nucleus: the fewest tokens whose shares reach top_p (Holtzman et al., 2020).
         shares, tokens = weights.sort(dim=-1, descending=True, stable=True)
-        before = shares.cumsum(-1) - shares
-        shares = shares.masked_fill(before >= self._top_p[:, None], 0.0)
+        shares = shares.masked_fill(shares.cumsum(-1) - shares >= top_p, 0.0)
         return tokens.gather(-1, _invert(shares, uniform)[:, None])[:, 0]
 
 

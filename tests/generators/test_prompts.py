@@ -26,7 +26,8 @@ def test_plain_prompt_never_shows_the_answer_and_the_hinted_one_does(domain: str
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=list(PROMPTS))
 def test_every_prompt_asks_for_the_final_line(prompt) -> None:
-    assert FINAL_LINE.partition("{answer}")[0] in prompt.text
+    asked = f"{prompt.system}\n{prompt.text}"
+    assert FINAL_LINE.partition("{answer}")[0] in asked
     assert "{problem}" in prompt.text
     assert ("{answer}" in prompt.text) == prompt.template.endswith(HINTED)
 
