@@ -32,7 +32,7 @@ from filters.verify.pool import VerifierPool
 from generators.models import checkpoint_id, resolve
 from generators.problems import open_source
 from generators.prompts import pick
-from generators.sample import plan
+from generators.sample import Planned, plan
 from generators.teachers.local_child import Engine
 from rsfactory.chat import messages
 from rsfactory.contracts import TrainingJob
@@ -58,15 +58,14 @@ def ask(
     for shard in shards:
         rows = [
             {
-                "messages": [
-                    asdict(m)
-                    for m in messages(i.prompt, i.problem.prompt, i.problem.answer if hinted else None)
-                ],
-                "seed": i.seed, "temperature": sampling["temperature"], "top_p": 1.0,
+                "messages": [asdict(m) for m in messages(i.prompt, i.problem.prompt, gold(i))],
+                "seed": i.seed,
+                "temperature": sampling["temperature"],
+                "top_p": 1.0,
                 "max_tokens": max_tokens,
             }
             for i in shard.items
-        ]  # fmt: skip
+        ]
         for item, answer in zip(shard.items, engine.answer(rows, lambda **_: None), strict=True):
             made.append(
                 Candidate(
@@ -86,9 +85,14 @@ def ask(
                     finish_reason=answer["finish_reason"],
                     prompt_tokens=answer["prompt_tokens"],
                     tokens=answer["tokens"],
-                )  # fmt: skip
+                )
             )
     return made
+
+
+def gold(item: Planned) -> str | None:
+    """The answer that a hinted prompt shows."""
+    return item.problem.answer if item.hinted else None
 
 
 def training_row(problem: Problem, completion: str, key: str) -> TrainingRow:
