@@ -31,7 +31,7 @@ from filters.select import select_candidates
 from filters.verify.pool import VerifierPool
 from generators.models import checkpoint_id, resolve
 from generators.problems import open_source
-from generators.prompts import pick
+from generators.prompts import LENGTHS, pick
 from generators.sample import Planned, plan
 from generators.teachers.local_child import Engine
 from rsfactory.chat import messages
@@ -42,6 +42,8 @@ from rsfactory.records import Candidate, Outcome, Problem, TrainingRow
 from rsfactory.store import to_frame
 from trainers import grpo, sft
 from trainers.grpo_rows import GrpoRow, write_rows
+
+LIMIT = LENGTHS["sums"]
 
 
 def ask(
@@ -136,7 +138,7 @@ def main() -> None:
         return output
 
     def evaluate(engine: Engine, name: str) -> None:
-        rows = ask(engine, name, held_out, {"temperature": 0.0}, 1, recipe.evaluate.max_tokens, 0)
+        rows = ask(engine, name, held_out, {"temperature": 0.0}, 1, LIMIT, 0)
         verdicts = pool.verify(list(zip(held_out, rows, strict=True)))
         accuracy.append(sum(v.outcome is Outcome.CORRECT for v in verdicts) / len(verdicts))
 
@@ -152,7 +154,7 @@ def main() -> None:
         problems = source.train(round, recipe.problems.per_round)
         by_id = {p.id: p for p in problems}
         sampling = {"temperature": recipe.sample.temperature, "top_p": 1.0, "seed": given.seed}
-        limit = recipe.sample.max_tokens
+        limit = LIMIT
         rows = ask(engine, name, problems, sampling, recipe.sample.num_samples, limit, round)
         verdicts = pool.verify([(by_id[c.problem_id], c) for c in rows])
         right: dict[str, list[bool]] = {}
@@ -190,7 +192,7 @@ def main() -> None:
             for p, q in zip(uncertain, asked, strict=True)
         ][: recipe.grpo.steps * recipe.grpo.prompts]
         if grpo_rows:
-            model = fit("grpo", round, grpo_rows, recipe.grpo.model_dump())
+            model = fit("grpo", round, grpo_rows, {**recipe.grpo.model_dump(), "max_tokens": LIMIT})
         engine, name = Engine(str(model), 0), checkpoint_id(model)
         evaluate(engine, name)
     pool.close()

@@ -17,6 +17,7 @@ from filters.verify.pool import VerifierPool
 from flows import tasks, teachers
 from flows.progress import Reporter
 from generators.problems import ProblemSet, open_source
+from generators.prompts import length
 from rsfactory import __version__
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError
@@ -84,6 +85,11 @@ class Run:
         if self._teacher is not None:
             self._teacher.close()
             self._teacher = None
+
+    def max_tokens(self) -> int:
+        """Length limit of a sampled completion: the recipe's, or else the template's."""
+        section = self.recipe.sample
+        return section.max_tokens or length(section.template, next(self.source.problems()))
 
     def log_file(self, name: str) -> Path:
         """Where a child process of this run writes what its libraries print."""

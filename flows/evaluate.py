@@ -29,7 +29,7 @@ def evaluate(run: Run, checkpoint: Checkpoint, round: int, stage: str) -> Evalua
     """
     problems = held_out(run)
     prompt = pick(run.recipe.sample.template, problems[0], hinted=False)
-    limit = run.recipe.evaluate.max_tokens
+    limit = run.recipe.evaluate.max_tokens or run.max_tokens()
     benchmark = benchmark_id([p.id for p in problems], prompt.id, limit)
     key = Evaluation.key(checkpoint.id, benchmark)
     for done in run.store.read(EVALUATIONS):

@@ -67,7 +67,7 @@ def _sample(
         first_index=_next_index(run, round, hinted=hinted),
     )
     stage = "rationalize" if hinted else "sample"
-    run_shards(run, round, shards, teacher, CANDIDATES, stage, section.max_tokens)
+    run_shards(run, round, shards, teacher, CANDIDATES, stage, run.max_tokens())
 
 
 def run_shards(

@@ -51,7 +51,9 @@ def train(run: Run, round: int, sampler: Checkpoint, start: Checkpoint) -> Check
         run.reporter.note(f"round {round}: no problem was solved only sometimes, so no GRPO")
         return checkpoint
     write_rows(_grpo_rows(run, round), [_grpo_row(run, problem) for problem in problems])
-    return fit(run, round, "grpo", checkpoint, run.recipe.grpo.model_dump())
+    section = run.recipe.grpo
+    settings = {**section.model_dump(), "max_tokens": section.max_tokens or run.max_tokens()}
+    return fit(run, round, "grpo", checkpoint, settings)
 
 
 def training_rows(run: Run, round: int) -> list[TrainingRow]:

@@ -16,6 +16,10 @@ HINTED = "-hinted"
 """What the name of a template's hinted variant ends with."""
 
 
+LENGTHS = {"sums": 48, "math": 256, "choice": 192, "text": 256}
+"""Tokens that a completion of a template may have where the recipe does not say."""
+
+
 def final_line(answer: str) -> str:
     """The line a completion with this answer ends with."""
     return FINAL_LINE.replace("{answer}", answer)
@@ -67,6 +71,11 @@ PROMPTS: dict[str, Prompt] = {
     ),
 }
 """Templates by name: a domain's name, or that and ``-hinted``."""
+
+
+def length(template: str | None, problem: Problem) -> int:
+    """Length limit of a completion, by the template that `pick` takes; in tokens."""
+    return LENGTHS[template or problem.domain]
 
 
 def pick(template: str | None, problem: Problem, *, hinted: bool) -> Prompt:

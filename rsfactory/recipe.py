@@ -70,8 +70,8 @@ class SampleSection(Section):
     """Completions per problem."""
     temperature: float = Field(0.9, ge=0)
     top_p: float = Field(1.0, gt=0, le=1)
-    max_tokens: int = Field(64, gt=0)
-    """Length limit of one completion."""
+    max_tokens: int | None = Field(None, gt=0)
+    """Length limit of one completion; by default the template's own."""
     shard_size: int = Field(96, gt=0)
     """Completions in a shard; what a kill can cost at most."""
 
@@ -128,7 +128,8 @@ class GrpoSection(Section):
     beta: float = Field(0.0, ge=0)
     """Weight of the KL term; 0 leaves the reference model out."""
     temperature: float = Field(0.9, gt=0)
-    max_tokens: int = Field(64, gt=0)
+    max_tokens: int | None = Field(None, gt=0)
+    """Length limit of one completion; by default that of sampling."""
 
 
 class EvaluateSection(Section):
@@ -136,7 +137,8 @@ class EvaluateSection(Section):
 
     problems: int = Field(160, ge=32, le=256)
     """How many held-out problems, where the source has that many to spare."""
-    max_tokens: int = Field(64, gt=0)
+    max_tokens: int | None = Field(None, gt=0)
+    """Length limit of one completion; by default that of sampling."""
 
 
 class GateSection(Section):

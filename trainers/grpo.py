@@ -80,7 +80,7 @@ def make_trainer(job: TrainingJob, scorer: Scorer) -> Any:
     settings = scorer.settings
     tokenizer = AutoTokenizer.from_pretrained(job.base)
     prompts = [render(tokenizer, row.turns) for row in scorer.rows]
-    longest = max(len(prompt_ids(tokenizer, p)) for p in prompts) + settings.max_tokens
+    longest = max(len(prompt_ids(tokenizer, p)) for p in prompts) + scorer.max_tokens
     in_step = min(settings.prompts, len(prompts))
     share = share_of(in_step, "grpo.prompts") * settings.num_generations
     micro = micro_batch(share, longest)
@@ -93,7 +93,7 @@ def make_trainer(job: TrainingJob, scorer: Scorer) -> Any:
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=share // micro,
         num_generations=settings.num_generations,
-        max_completion_length=settings.max_tokens,
+        max_completion_length=scorer.max_tokens,
         temperature=settings.temperature,
         beta=settings.beta,
         mask_truncated_completions=True,

@@ -66,6 +66,11 @@ class Scorer:
     """Rewards of each batch of completions."""
     tokens: int = 0
 
+    @property
+    def max_tokens(self) -> int:
+        """Length limit of a completion; flows fills it in, a job by hand may leave it out."""
+        return self.settings.max_tokens or 256
+
     def rewards(
         self, completions: list[str], completion_ids: list[list[int]], row: list[int], **_: Any
     ) -> list[float | None]:
@@ -95,7 +100,7 @@ class Scorer:
             round=0,
             hinted=False,
             seed=0,
-            max_tokens=self.settings.max_tokens,
+            max_tokens=self.max_tokens,
             completion=text,
             reasoning=None,
             finish_reason="stop" if ids and ids[-1] in self.stops else "length",

@@ -108,4 +108,4 @@ def _limit(store: "Store | None") -> int:
     if store is None:
         return 256
     recipe: dict[str, Any] = recipe_of(store)
-    return int(recipe["sample"]["max_tokens"])
+    return int(recipe["sample"]["max_tokens"] or 256)
