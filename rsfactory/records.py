@@ -45,7 +45,7 @@ class Problem:
     split: str
     """``train``, ``cold_start`` or ``held_out``; held-out problems are never trained on."""
     domain: str
-    """``math``, ``choice`` or ``text``."""
+    """``sums``, ``math``, ``choice`` or ``text``; names the default prompt template."""
     verifier: str
     """Name in ``VERIFIERS`` of the verifier that decides."""
     prompt: str
