@@ -7,9 +7,10 @@ running it again continues: the functions are the same with Prefect and without.
 from pathlib import Path
 
 from flows import tasks
-from flows.context import Run, open_run
+from flows.context import Run
 from flows.evaluate import evaluate
 from flows.gate import gate
+from flows.opening import open_run
 from flows.problems import training
 from flows.progress import Reporter
 from flows.result import RunResult, finish_round, finished, load_result

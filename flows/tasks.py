@@ -38,15 +38,15 @@ def shard_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             from prefect.cache_policies import NO_CACHE
 
             words = [a for a in args if isinstance(a, str)]
-            run = task(
-                function,
+            named: Any = task(
                 name=name,
                 task_run_name=" ".join([name, *words[-1:]]),
                 cache_policy=NO_CACHE,
                 persist_result=False,
                 retries=0,
             )
-            return run(*args, **kwargs)
+            result: R = named(function)(*args, **kwargs)
+            return result
 
         return call
 
@@ -69,10 +69,11 @@ def as_flow(name: str, run_name: str, parameters: dict[str, Any], body: Callable
 
     _active = True
     try:
-        return flow(
-            shown, name=name, flow_run_name=run_name, validate_parameters=False,
-            persist_result=False, log_prints=False,
-        )(**parameters)  # fmt: skip
+        named: Any = flow(
+            name=name, flow_run_name=run_name, validate_parameters=False, persist_result=False
+        )
+        result: R = named(shown)(**parameters)
+        return result
     finally:
         _active = False
 

@@ -33,10 +33,27 @@ def teacher(name: str, log: Path) -> Teacher:
     """
     if is_scripted(name):
         return _scripted(name)
+    folder = _folder(name)
+    return LocalTeacher(folder, checkpoint_id(folder), log)
+
+
+def check(name: str) -> None:
+    """Whether there is a teacher of that name, without starting anything.
+
+    Raises:
+        InputError: There is none, or its model is not there.
+    """
+    if is_scripted(name):
+        _scripted(name)
+    elif name != "student":
+        _folder(name)
+
+
+def _folder(name: str) -> Path:
+    """The folder of ``local:MODEL``."""
     kind, _, model = name.partition(":")
     if kind == "local" and model:
-        folder = resolve(model)
-        return LocalTeacher(folder, checkpoint_id(folder), log)
+        return resolve(model)
     there = ", ".join(["student", "local:MODEL", *(k for k in TEACHERS if k != "local")])
     raise InputError(f"no teacher is called {name!r}; there is: {there}")
 

@@ -64,27 +64,27 @@ def training_rows(run: Run, round: int) -> list[TrainingRow]:
     if not run.store.has(TRAINING_ROWS, round, "sft"):
         pooled = run.recipe.train.pool == "all"
         rounds = range(round, -1, -1) if pooled else [round]
-        rows = [row for r in rounds for row in _selected_rows(run, r)]
+        rows = [row for r in rounds for row in _selected_rows(run, r, training_set(run, round))]
         rows = rows[: run.recipe.train.max_rows]
         random.Random(seed_of("rows", run.seed, round)).shuffle(rows)
         run.store.write(TRAINING_ROWS, round, "sft", rows)
     return run.store.read(TRAINING_ROWS, round)
 
 
-def _selected_rows(run: Run, round: int) -> list[TrainingRow]:
+def _selected_rows(run: Run, round: int, target: str) -> list[TrainingRow]:
     selected = {s.candidate_id for s in run.store.read(SELECTIONS, round) if s.selected}
     problems = {p.id: p for p in run.store.read(PROBLEMS, round)}
     candidates = [c for c in run.store.read(CANDIDATES, round) if c.id in selected]
-    return [_row(run, round, c, problems[c.problem_id]) for c in candidates]
+    return [_row(run, target, c, problems[c.problem_id]) for c in candidates]
 
 
-def _row(run: Run, round: int, candidate: Candidate, problem: Problem) -> TrainingRow:
+def _row(run: Run, target: str, candidate: Candidate, problem: Problem) -> TrainingRow:
     prompt = pick(run.recipe.sample.template, problem, hinted=False)  # the hint is never trained
     turns = messages(prompt, problem.prompt)
     return TrainingRow(
         candidate_id=candidate.id,
         problem_id=problem.id,
-        training_set=training_set(run, round),
+        training_set=target,
         prompt_id=prompt.id,
         system=prompt.system,
         prompt=turns[-1].content,

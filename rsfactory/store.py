@@ -20,7 +20,6 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -70,7 +69,6 @@ _DTYPES: dict[Any, Any] = {
 }  # fmt: skip
 
 
-@cache
 def schema(record: type[Any]) -> dict[str, Any]:
     """Column name -> polars type of a record's shard, from the record's own annotations."""
     columns = {}
@@ -84,7 +82,6 @@ def schema(record: type[Any]) -> dict[str, Any]:
     return columns
 
 
-@cache
 def _enums(record: type[Any]) -> dict[str, type[StrEnum]]:
     hints = typing.get_type_hints(record)
     return {n: h for n, h in hints.items() if isinstance(h, type) and issubclass(h, StrEnum)}
