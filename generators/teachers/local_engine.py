@@ -156,13 +156,13 @@ class Dice:
 
     def choose(self, logits: Tensor) -> Tensor:
         """Next token of each row from its logits (rows, vocabulary); greedy at temperature 0."""
-        greedy = logits.argmax(-1)
         step, self._step = self._step, self._step + 1
         cold = self._temperature == 0
         if bool(cold.all()):
-            return greedy
+            return logits.argmax(-1)
         parts = (slice(start, start + PICKED) for start in range(0, len(logits), PICKED))
-        return torch.where(cold, greedy, torch.cat([self._draw(logits, p, step) for p in parts]))
+        drawn = torch.cat([self._draw(logits, part, step) for part in parts])
+        return torch.where(cold, logits.argmax(-1), drawn) if bool(cold.any()) else drawn
 
     def _draw(self, logits: Tensor, part: slice, step: int) -> Tensor:
         """Next token of some of the rows, at their temperature and within their top_p."""
