@@ -167,7 +167,7 @@ def test_nothing_correct_ends_cleanly(tmp_path: Path) -> None:
 
 def test_a_changed_recipe_is_refused_with_the_difference(tmp_path: Path) -> None:
     star(tmp_path, name="mine", rounds=1)
-    with pytest.raises(RecipeChanged, match=r"sample.temperature: 0.9 -> 0.5"):
+    with pytest.raises(RecipeChanged, match=r"sample.temperature: 0.7 -> 0.5"):
         star(tmp_path, name="mine", rounds=1, sample__temperature=0.5)
     star(tmp_path, name="mine", rounds=2)
     with pytest.raises(RecipeChanged, match="rounds: 2 -> 1"):
