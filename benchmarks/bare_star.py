@@ -3,9 +3,10 @@
     python benchmarks/bare_star.py --seed 0 --rounds 1
 
 The peer of `benchmarks/overhead.py`. It samples the same completions of the same problems with the
-same engine, checks them with the same verifiers and trains the same rows with the same TRL code as
-`factory run star`, but in one process, with the model loaded once a checkpoint, no store, no keys
-kept, no flows, no progress, and no way to continue. Prints seconds and accuracy as JSON.
+same engine, checks them with the same verifiers and trains the same rows (in another order) with
+the same TRL code as `factory run star`, but in one process, with the model loaded once a
+checkpoint, no store, no keys kept, no flows, no progress, and no way to continue. Prints seconds
+and accuracy as JSON.
 """
 
 import argparse

@@ -15,10 +15,11 @@ from flows.progress import Reporter
 from generators.problems import ProblemSet
 from generators.prompts import length
 from rsfactory.contracts import Teacher
+from rsfactory.errors import StoreError
 from rsfactory.ids import content_id
 from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint
-from rsfactory.store import PROBLEMS, Store
+from rsfactory.store import PROBLEMS, Store, round_to
 
 
 @dataclass
@@ -45,9 +46,9 @@ class Run:
         try:
             yield
         finally:
-            seconds = round_seconds(began)
-            with contextlib.suppress(Exception):  # a full disk must not hide the first error
-                self.store.journal(round=round, stage=name, seconds=seconds)
+            seconds = time.monotonic() - began
+            with contextlib.suppress(StoreError):  # a full disk must not hide the first error
+                self.store.journal(round=round, stage=name, seconds=round_to(seconds))
 
     def teacher(self, checkpoint: Checkpoint, *, asked: str | None = None) -> Teacher:
         """The teacher for a checkpoint; the last one asked for stays open until `release`.
@@ -89,11 +90,6 @@ class Run:
     def folder_of(self, checkpoint: Checkpoint) -> Path:
         """The folder of a checkpoint's weights."""
         return self.store.folder / checkpoint.path
-
-
-def round_seconds(began: float) -> float:
-    """Seconds since ``began`` (monotonic), rounded as the journal keeps them."""
-    return round(time.monotonic() - began, 3)
 
 
 def training_set(run: Run, round: int) -> str:

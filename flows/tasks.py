@@ -8,6 +8,7 @@ truth: a task skips what the store already has, so a rerun is safe whatever Pref
 import functools
 import logging
 import os
+import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -93,9 +94,13 @@ def log(text: str) -> None:
 
 
 def publish_table(key: str, rows: list[dict[str, Any]], description: str) -> None:
-    """A table artifact of the current Prefect flow run; nothing without one."""
+    """A table artifact of the current Prefect flow run; nothing without one.
+
+    Prefect takes lower-case letters, digits and dashes in a key; everything else becomes a dash.
+    """
     if not _active:
         return
     from prefect.artifacts import create_table_artifact
 
-    create_table_artifact(key=key, table=rows, description=description)
+    allowed = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-")
+    create_table_artifact(key=allowed, table=rows, description=description)
