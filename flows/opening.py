@@ -20,12 +20,15 @@ from flows.progress import Reporter
 from generators.models import resolve as resolve_model
 from generators.problems import ProblemSet, open_source
 from generators.prompts import pick
+from generators.teachers import local
 from rsfactory import __version__
+from rsfactory.child import fork_server
 from rsfactory.contracts import resolve
 from rsfactory.errors import InputError
 from rsfactory.recipe import Recipe, flatten, merge, parse, run_name
 from rsfactory.store import Store, need_disk
-from trainers import TRAINERS
+from trainers import TRAINERS, TrlTrainer
+from trainers.entry import OFFLINE, PRELOAD
 
 RECORDED = ("torch", "transformers", "trl", "polars", "duckdb", "math-verify", "reasoning-gym")
 """Packages whose versions a run records."""
@@ -53,8 +56,12 @@ def open_run(
     source, held_out = _sources(recipe, seed)
     _check(recipe, source, held_out or source)
     need_disk(store.folder, _disk_needed(recipe), "a run")
-    with store.lock(), VerifierPool() as verifiers:
+    with contextlib.ExitStack() as held:
+        held.enter_context(store.lock())
         recipe = _continue(store, named, recipe, seed, source)
+        log = store.folder / "logs" / "forkserver.log"
+        held.enter_context(fork_server(_preload(recipe), log=log, env=OFFLINE))
+        verifiers = held.enter_context(VerifierPool())
         run = Run(named, recipe, seed, store, reporter, source, held_out, verifiers)
         try:
             yield run
@@ -93,6 +100,13 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
     teachers.check(recipe.sample.teacher)
     if not teachers.is_scripted(recipe.model.student):
         resolve_model(recipe.model.student)
+
+
+def _preload(recipe: Recipe) -> tuple[str, ...]:
+    """What the run's child processes import: five seconds that are spent once instead of by each."""
+    asked = (recipe.model.student, recipe.sample.teacher)
+    sampling = () if all(map(teachers.is_scripted, asked)) else local.PRELOAD
+    return sampling + (PRELOAD if recipe.train.trainer == TrlTrainer.name else ())
 
 
 def _continue(store: Store, name: str, recipe: Recipe, seed: int, source: ProblemSet) -> Recipe:

@@ -15,11 +15,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from rsfactory.errors import ChildDied
+from rsfactory.errors import ChildDied, InputError
+from rsfactory.forkserver import Forked, ForkServer
 
 ALLOCATOR = ":".join(
     f"glibc.malloc.{name}={value}"
@@ -45,27 +46,78 @@ LAST_LINES = 15
 """How many lines of a dead child's log its error message quotes."""
 
 
+_servers: list[ForkServer] = []
+"""The fork servers in use, newest last."""
+
+
+@contextlib.contextmanager
+def fork_server(
+    preload: Sequence[str], *, log: Path, env: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """Children that may be forked are forked while the block runs (`rsfactory.forkserver`).
+
+    Args:
+        preload: Modules that they need; without any there is no server.
+        log: Where the server writes what the libraries print.
+        env: Settings that hold for all of them where the user's own environment says nothing else.
+    """
+    if not preload or not sys.platform.startswith("linux"):
+        yield
+        return
+    server = ForkServer(preload, log=log, env={**MACHINE, **(env or {}), **os.environ})
+    _servers.append(server)
+    try:
+        yield
+    finally:
+        _servers.remove(server)
+        server.close()
+
+
+def _fork(module: str, arguments: Sequence[str], stderr: IO[bytes]) -> Forked | None:
+    """The child of a fork server; None where there is no server, or it was killed."""
+    with contextlib.suppress(OSError, IndexError):
+        return _servers[-1].start(module, arguments, stderr)
+    return None
+
+
+def _spawn(
+    module: str, arguments: Sequence[str], stderr: IO[bytes]
+) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        env={**MACHINE, **os.environ},
+        start_new_session=True,  # Ctrl-C reaches the parent, which ends the child
+    )
+
+
 class Child:
     """A Python module run as a child process, seen from the parent."""
 
-    def __init__(self, module: str, *arguments: str, log: Path, name: str) -> None:
-        """Starts ``python -m module arguments``; its standard error is appended to ``log``."""
+    def __init__(
+        self, module: str, *arguments: str, log: Path, name: str, forked: bool = False
+    ) -> None:
+        """Starts ``python -m module arguments``; its standard error is appended to ``log``.
+
+        Args:
+            module: What to run.
+            arguments: Its command line.
+            log: Where its standard error goes.
+            name: What messages call it.
+            forked: Whether a fork server may start it, where there is one.
+        """
         self.name = name
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stderr:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env={**MACHINE, **os.environ},
-                start_new_session=True,  # Ctrl-C reaches the parent, which ends the child
-            )
+            started = _fork(module, arguments, stderr) if forked else None
+            self._process = started or _spawn(module, arguments, stderr)
 
     @property
-    def pid(self) -> int:
-        """Process id."""
+    def pid(self) -> int | None:
+        """Process id; None while a fork server has not come to it."""
         return self._process.pid
 
     def send(self, message: dict[str, Any]) -> None:
@@ -86,6 +138,7 @@ class Child:
 
         Raises:
             ChildDied: The child ended, or reported an error of its own (``{"error": ...}``).
+            InputError: The error it reported is the user's (``{"error": ..., "input": true}``).
         """
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -93,7 +146,8 @@ class Child:
             raise self._death()
         message: dict[str, Any] = json.loads(line)
         if "error" in message:
-            raise ChildDied(f"{self.name} failed: {message['error']}\nits log: {self.log}")
+            kind = InputError if message.get("input") else ChildDied
+            raise kind(f"{self.name} failed: {message['error']}\nits log: {self.log}")
         return message
 
     def messages(self) -> Iterator[dict[str, Any]]:
@@ -110,9 +164,10 @@ class Child:
             if self._process.stdin is not None:
                 self._process.stdin.close()
         for end in (None, signal.SIGTERM, signal.SIGKILL):
+            if self.pid is None:
+                break  # it will find its input closed
             if end is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self._process.pid, end)
+                self._signal(end)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(patience)
                 break
@@ -121,9 +176,14 @@ class Child:
 
     def kill(self) -> None:
         """Ends the child at once, with all it started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self.close()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Signals the child and all it started."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.pid is not None:
+                os.killpg(self.pid, number)
 
     def _death(self) -> ChildDied:
         with contextlib.suppress(subprocess.TimeoutExpired):

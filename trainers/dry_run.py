@@ -56,6 +56,6 @@ def _mark(base: Path, output: Path, rows: Path) -> None:
 
 def _link(file: Path, place: Path) -> None:
     try:
-        os.link(file, place)
+        os.link(file.resolve(), place)  # in a Hub cache the files are links to blobs
     except OSError:  # another disk, or one without hard links
         shutil.copyfile(file, place)

@@ -24,6 +24,11 @@ MICRO_TOKENS = 4096
 LONG_ROW = 2048
 """Rows above this many tokens have their activations recomputed on a GPU."""
 
+OFFLINE = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+"""Environment that keeps the libraries off the network; read when they are imported."""
+PRELOAD = ("datasets", "trl.trainer.sft_trainer", "trl.trainer.grpo_trainer")
+"""What a training imports, for a fork server."""
+
 
 class Send(Protocol):
     """Sends one message of a training to whoever started it."""
@@ -38,7 +43,7 @@ Training = Callable[[TrainingJob, Send], TrainingResult]
 
 
 def main(train: Training, arguments: list[str]) -> int:
-    """Runs one job file; the exit code is 0, or 1 with an ``error`` message."""
+    """Runs one job file; the exit code is 0, or with an ``error`` message the error's own."""
     files = [a for a in arguments if a != "--child"]
     if len(files) != 1:
         print("expected one argument, the training job's JSON file", file=sys.stderr)
@@ -48,8 +53,8 @@ def main(train: Training, arguments: list[str]) -> int:
     try:
         result = train(read_job(Path(files[0])), send)
     except FactoryError as error:
-        send(error=str(error))
-        return 1
+        send(error=str(error), input=isinstance(error, InputError))
+        return error.exit_code
     send(done=True, rows=result.rows, steps=result.steps, metrics=result.metrics)
     return 0
 
@@ -66,10 +71,8 @@ def quiet() -> None:
     Torch's threads wait without spinning: beside one busy core a step takes half as long so, and
     on an idle machine as long as before.
     """
+    os.environ.update(OFFLINE)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["HF_DATASETS_OFFLINE"] = "1"
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 

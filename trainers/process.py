@@ -32,9 +32,8 @@ class TrlTrainer:
         if job.kind not in MODULES:
             raise InputError(f"no training is called {job.kind!r}; there is: {', '.join(MODULES)}")
         place = write_job(job)
-        child = Child(
-            MODULES[job.kind], str(place), "--child", log=log, name=f"{job.kind} training"
-        )
+        name = f"{job.kind} training"
+        child = Child(MODULES[job.kind], str(place), "--child", log=log, name=name, forked=True)
         try:
             for message in child.messages():
                 if "step" in message:

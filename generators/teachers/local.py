@@ -19,6 +19,13 @@ from rsfactory.contracts import Completion, Message, Progress, Request
 
 CHILD = "generators.teachers.local_child"
 """Module that the child process runs."""
+PRELOAD = (
+    "torch",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.llama.modeling_llama",  # the embedded model's
+)
+"""What it imports, for a fork server."""
 
 _Waiting = tuple[Request, asyncio.Future[list[Completion]]]
 
@@ -85,7 +92,9 @@ class LocalTeacher:
     def _exchange(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Sends a batch to the child and waits for its answer; runs in the worker thread."""
         if self._child is None:
-            self._child = Child(CHILD, *self._arguments, log=self._log, name="local teacher")
+            self._child = Child(
+                CHILD, *self._arguments, log=self._log, name="local teacher", forked=True
+            )
         child = self._child
         try:
             child.send({"op": "answer", "rows": _rows(requests)})

@@ -1,4 +1,6 @@
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from made_rows import row
@@ -38,3 +40,15 @@ def test_without_weights_the_rows_decide(
     marks = [file_hash(Path(f) / "dry_run.json") for f in (first, again, other, following)]
     assert marks[0] == marks[1]
     assert len(set(marks)) == 3
+
+
+def test_links_into_a_hub_cache_become_files(
+    make_job: Callable[..., TrainingJob], tmp_path: Path
+) -> None:
+    job = make_job("sft")
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    for file in Path(job.base).iterdir():
+        (snapshot / file.name).symlink_to(os.path.relpath(file, snapshot))
+    TRAINERS["dry-run"]().train(replace(job, base=str(snapshot)), tmp_path / "log", lambda *_: None)
+    assert all(f.is_file() and not f.is_symlink() for f in Path(job.output).iterdir())

@@ -154,7 +154,7 @@ def test_a_fault_of_the_rows_ends_the_child_with_its_message(
     frame = pl.read_parquet(Path(job.rows).read_bytes())
     frame.clear().write_parquet(tmp_path / "none.parquet")
     job = dataclasses.replace(job, rows=str(tmp_path / "none.parquet"))
-    with pytest.raises(ChildDied, match=r"sft training failed: there is no training row in"):
+    with pytest.raises(InputError, match=r"sft training failed: there is no training row in"):
         TRAINERS["trl"]().train(job, tmp_path / "log", lambda *_: None)
     assert not list(tmp_path.glob("*.json"))
 
@@ -182,5 +182,5 @@ def test_by_hand(
     messages = [json.loads(line) for line in lines]
     assert messages[0] == {"step": 1, "steps": 1}
     assert messages[-1]["done"] is True
-    assert main(sft.train, [str(tmp_path / "none.json")]) == 1
+    assert main(sft.train, [str(tmp_path / "none.json")]) == 2
     assert "expected a training job as JSON" in capfd.readouterr().out
