@@ -185,7 +185,8 @@ def main() -> None:
         earlier = [*fresh, *earlier][: recipe.train.max_rows]
         shuffled = random.Random(seed_of("rows", given.seed, round)).sample(earlier, len(earlier))
         del engine
-        model = fit("sft", round, shuffled, recipe.sft.model_dump())
+        rate = recipe.sft.learning_rate * recipe.sft.round_decay ** (round - 1)
+        model = fit("sft", round, shuffled, {**recipe.sft.model_dump(), "learning_rate": rate})
         uncertain = [by_id[k] for k, group in right.items() if 0 < sum(group) < len(group)]
         asked = [pick(None, p, hinted=False) for p in uncertain]
         grpo_rows = [

@@ -1,6 +1,6 @@
 """How soon the command answers: `factory --help`, and the first progress line of a run.
 
-    python benchmarks/startup.py [--data DIR]
+    python benchmarks/startup.py [--times N]
 
 The run is `factory run star --rounds 3` with the model in the cache; it is interrupted (Ctrl-C)
 once its first line is there, and its folder removed. Median of several.

@@ -1,8 +1,9 @@
 """Selection: which candidates go to training, and for every other one the rule that kept it out.
 
-Rules in order, the first that applies is the reason: ``outcome`` (only correct ones), ``flag`` (the
-recipe's `reject_flags`), ``duplicate`` (of this round or an earlier selection), ``max_per_problem``
-(the first ones by index; a hinted one only where no candidate without a hint was correct).
+Rules in order, the first that applies is the reason: ``outcome`` (only correct ones), ``flag``
+(the recipe's `reject_flags`), ``length`` (longer than training takes), ``duplicate`` (of this round
+or an earlier selection), ``max_per_problem`` (the first ones by index; a hinted one only where no
+candidate without a hint was correct).
 """
 
 from collections import defaultdict
@@ -23,6 +24,7 @@ def select_candidates(
     earlier: Iterable[Candidate] = (),
     max_per_problem: int,
     reject_flags: Collection[str],
+    max_length: int | None = None,
 ) -> Decided:
     """Every candidate once, in the order given, with None (selected) or why it is rejected.
 
@@ -36,6 +38,8 @@ def select_candidates(
         earlier: Candidates selected in earlier rounds; their texts are not selected again.
         max_per_problem: Distinct correct candidates of a problem that are kept.
         reject_flags: Checks whose flags keep a candidate out.
+        max_length: Tokens of prompt and completion together that training takes; as counted by the
+            teacher, so worked solutions, which nobody sampled, count 0.
 
     Raises:
         ValueError: A candidate has no verdict.
@@ -48,6 +52,7 @@ def select_candidates(
     rules: list[Filter] = [
         _Correct(verdicts),
         _Unflagged(flags, reject_flags),
+        _Short(max_length),
         ExactDedup(earlier),
         _Bound(candidates, verdicts, max_per_problem),
     ]
@@ -89,6 +94,20 @@ class _Unflagged:
             found = self._found.get(row.id, [])
             reason = "; ".join(f"{flag.check}: {flag.evidence}" for flag in found)
             yield row, Rejection(rule="flag", reason=reason) if found else None
+
+
+class _Short:
+    """``length``: short enough for training, which cuts nothing."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+
+    def __call__(self, rows: Iterable[Candidate]) -> Decided:
+        for row in rows:
+            length = row.prompt_tokens + row.tokens
+            long = self._most is not None and length > self._most
+            reason = f"{length} tokens with its prompt, more than sft.max_length = {self._most}"
+            yield row, Rejection(rule="length", reason=reason) if long else None
 
 
 class _Bound:

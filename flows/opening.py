@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filters.checks import CHECKS
 from filters.verify import VERIFIERS
 from filters.verify.pool import VerifierPool
 from flows import teachers
 from flows.context import Run
+from flows.problems import apart
 from flows.progress import Reporter
 from generators.models import resolve as resolve_model
 from generators.problems import ProblemSet, open_source
@@ -79,7 +81,9 @@ def _sources(recipe: Recipe, seed: int) -> tuple[ProblemSet, ProblemSet | None]:
     if section.held_out is None:
         return source, None
     other = open_source(
-        section.held_out, params={}, columns=section.columns,
+        section.held_out,
+        params=section.params if section.held_out == section.source else {},
+        columns=section.columns,
         verifier=section.verifier, seed=seed, limit=None, purpose="held_out",
     )  # fmt: skip
     return source, other
@@ -97,13 +101,25 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
             f"expected at least {MIN_HELD_OUT} held-out problems, {held_out.name} gives {there}; "
             "give a larger file, or a held-out set of its own with --held-out FILE"
         )
+    first = source.train(1, recipe.problems.per_round)
+    if not apart(first, held_out.held_out(recipe.evaluate.problems)):
+        raise InputError(
+            f"every problem of {source.name} is held out by {held_out.name}; "
+            "give a held-out set with other questions, or leave --held-out away"
+        )
+    for flag in recipe.select.reject_flags:
+        if flag not in CHECKS:
+            known = ", ".join(CHECKS)
+            raise InputError(f"select.reject_flags: no check is called {flag!r}; there is: {known}")
+    if recipe.problems.columns and recipe.problems.source.startswith("gym:"):
+        raise InputError(f"--map names columns of a file; {source.name} is generated and has none")
     teachers.check(recipe.sample.teacher)
     if not teachers.is_scripted(recipe.model.student):
         resolve_model(recipe.model.student)
 
 
 def _preload(recipe: Recipe) -> tuple[str, ...]:
-    """What the run's child processes import: five seconds that are spent once instead of by each."""
+    """What the run's child processes import: five seconds, spent once instead of by each."""
     asked = (recipe.model.student, recipe.sample.teacher)
     sampling = () if all(map(teachers.is_scripted, asked)) else local.PRELOAD
     return sampling + (PRELOAD if recipe.train.trainer == TrlTrainer.name else ())
@@ -150,6 +166,9 @@ def _describe(
 
 
 def _disk_needed(recipe: Recipe) -> int:
-    """Bytes: three checkpoints of the embedded model's size where there is training, and rows."""
+    """Bytes: rows, and where there is training four checkpoints of the embedded model's size.
+
+    Before each training its own need is checked again, by the weights that are there.
+    """
     rows = 50_000_000
     return rows if recipe.train.trainer == "dry-run" else rows + 4 * 540_000_000

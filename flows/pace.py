@@ -2,7 +2,8 @@
 
 Time left is an estimate: within a stage from the stage's own rate, for the run from the stages of
 rounds already done, or else from `WEIGHTS`, measured once with the shipped recipe on two cores.
-Not covered: the pool grows over rounds, so that later trainings take longer than the last one.
+Not covered: the pool grows over rounds, so that later trainings take longer than the last one; the
+rest of the set-up before round 1.
 """
 
 import json
@@ -100,18 +101,22 @@ class Tracker:
         if expected is None:
             return None
         behind = {stage.name, *self.spent.get(stage.round, {})}
-        in_round = sum(seconds for name, seconds in expected.items() if name not in behind)
+        ahead = {} if stage.round < 1 else expected  # what is left of the set-up is not foreseen
+        in_round = sum(seconds for name, seconds in ahead.items() if name not in behind)
         rounds_after = max(0, self.rounds - stage.round)
         return in_stage + in_round + rounds_after * sum(expected.values())
 
     def _expected(self, stage: Stage, stage_seconds: float) -> dict[str, float] | None:
-        """Stage -> seconds of a whole round: the last measured one, or the weights scaled."""
+        """Stage -> seconds of a whole round: the last measured one, or the weights scaled.
+
+        None where the set-up has not come to a stage that rounds have too.
+        """
         measured = [r for r in self.spent if 0 < r < stage.round and self.spent[r]]
         if measured:
             return self.spent[max(measured)]
         known = {**self.spent.get(stage.round, {}), stage.name: stage_seconds}
         weight = sum(WEIGHTS.get(name, 0.0) for name in known)
-        if stage.round < 1 or weight == 0:
+        if weight == 0:
             return None
         scale = sum(s for n, s in known.items() if n in WEIGHTS) / weight
         return {name: known.get(name, scale * share) for name, share in WEIGHTS.items()}
@@ -122,7 +127,7 @@ def round_name(round: int) -> str:
     return f"round {round}" if round > 0 else "setup"
 
 
-def progress_words(track: Tracker, stage: Stage) -> str:
+def progress_words(stage: Stage) -> str:
     """How far a stage is, e.g. ``96/384 completions, 201 tokens/s, about 1:10 left``."""
     of = f"/{stage.total}" if stage.total else ""
     words = [f"{stage.done}{of} {stage.unit}"]

@@ -7,6 +7,7 @@ others. Held-out problems are kept apart by content; the cold start takes traini
 from collections.abc import Callable
 
 from flows.context import Run
+from generators.problems.finite import same_question
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
 from rsfactory.store import PROBLEMS, read_shard
@@ -37,17 +38,25 @@ def training(run: Run, round: int) -> list[Problem]:
         problems = _apart(run, run.source.train(round, run.recipe.problems.per_round))
         if not problems:
             raise InputError(f"{run.source.name} has no training problems apart from the held-out")
+        seen = {p.id for p in run.store.read(PROBLEMS) if p.split == "cold_start"}
+        if again := sum(problem.id in seen for problem in problems):
+            run.reporter.note(
+                f"round {round}: {again} of {len(problems)} problems were in the cold start too, "
+                f"since {run.source.name} (with its limit) has too few for both"
+            )
         return problems
 
     return _once(run, round, "train", draw)
 
 
+def apart(problems: list[Problem], held_out: list[Problem]) -> list[Problem]:
+    """Problems whose question is not held out (another source may hold the same ones)."""
+    kept_out = {same_question(problem.prompt) for problem in held_out}
+    return [problem for problem in problems if same_question(problem.prompt) not in kept_out]
+
+
 def _apart(run: Run, problems: list[Problem]) -> list[Problem]:
-    """Without those whose question is held out (another source may hold the same ones)."""
-    if run.held_out_source is None:
-        return problems
-    kept_out = {problem.prompt for problem in held_out(run)}
-    return [problem for problem in problems if problem.prompt not in kept_out]
+    return problems if run.held_out_source is None else apart(problems, held_out(run))
 
 
 def _once(run: Run, round: int, part: str, draw: Callable[[], list[Problem]]) -> list[Problem]:

@@ -73,38 +73,24 @@ class SilentReporter:
         """Nothing."""
 
 
-class LineReporter:
-    """One line when a stage begins and ends, and one every `LINE_EVERY` seconds between."""
+class _Tracked:
+    """What line and live reporter share: the stage under way, the outcomes, the lines that stay."""
 
-    def __init__(
-        self,
-        rounds: int = 1,
-        out: TextIO | None = None,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Writes to ``out``, by default standard error."""
-        self._out = out or sys.stderr
+    def __init__(self, rounds: int, now: Callable[[], float] = time.monotonic) -> None:
         self._track = Tracker(rounds, now)
-        self._last_line = now()
 
     def stage(self, round: int, name: str, total: int, unit: str) -> None:
-        """Begins a stage with a line of its own."""
+        """Begins a stage; the one before leaves a line."""
         self._finish_stage()
-        stage = self._track.begin(round, name, total, unit)
-        amount = f": {total} {unit}" if total else ""
-        self._say(f"{stage.title()}{amount}")
+        self._track.begin(round, name, total, unit)
 
     def advance(self, done: int, tokens: int = 0) -> None:
-        """Says how far the stage is, at most every `LINE_EVERY` seconds."""
-        stage = self._track.current
-        if stage is None:
-            return
-        stage.advance(done, tokens)
-        if self._track.now() - self._last_line >= LINE_EVERY:
-            self._say(f"{stage.title()}: {progress_words(self._track, stage)}")
+        """Notes how far the stage is."""
+        if self._track.current is not None:
+            self._track.current.advance(done, tokens)
 
     def steps(self, done: int, total: int) -> None:
-        """Says how far training is."""
+        """Notes how far training is."""
         if self._track.current is not None:
             self._track.current.total = total
         self.advance(done)
@@ -114,14 +100,14 @@ class LineReporter:
         self._track.outcomes[outcome.value] += 1
 
     def note(self, text: str) -> None:
-        """Prints the line."""
-        self._say(text)
+        """A line that stays."""
+        raise NotImplementedError
 
     def round_done(self, report: RoundReport) -> None:
-        """Prints the round in one line."""
+        """Leaves the round in one line."""
         self._finish_stage()
         self._track.finish_round(report)
-        self._say(round_words(report))
+        self.note(round_words(report))
 
     def close(self) -> None:
         """Ends the last stage's line."""
@@ -130,16 +116,48 @@ class LineReporter:
     def _finish_stage(self) -> None:
         stage = self._track.end()
         if stage is not None:
-            self._say(f"{stage.title()}: {end_words(self._track, stage)}")
+            self.note(f"{stage.title()}: {end_words(self._track, stage)}")
 
-    def _say(self, text: str) -> None:
+
+class LineReporter(_Tracked):
+    """One line when a stage begins and ends, and one every `LINE_EVERY` seconds between."""
+
+    def __init__(
+        self,
+        rounds: int = 1,
+        out: TextIO | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Writes to ``out``, by default standard error."""
+        super().__init__(rounds, now)
+        self._out = out or sys.stderr
+        self._last_line = now()
+
+    def stage(self, round: int, name: str, total: int, unit: str) -> None:
+        """Begins a stage with a line of its own."""
+        super().stage(round, name, total, unit)
+        assert self._track.current is not None
+        amount = f": {total} {unit}" if total else ""
+        self.note(f"{self._track.current.title()}{amount}")
+
+    def advance(self, done: int, tokens: int = 0) -> None:
+        """Says how far the stage is, at most every `LINE_EVERY` seconds."""
+        super().advance(done, tokens)
+        stage = self._track.current
+        if stage is not None and self._track.now() - self._last_line >= LINE_EVERY:
+            left = self._track.run_left()
+            whole = f", about {clock(left)} for the run" if left is not None else ""
+            self.note(f"{stage.title()}: {progress_words(stage)}{whole}")
+
+    def note(self, text: str) -> None:
+        """Prints the line."""
         self._last_line = self._track.now()
         print(
             f"[{clock(self._track.now() - self._track.began)}] {text}", file=self._out, flush=True
         )
 
 
-class LiveReporter:
+class LiveReporter(_Tracked):
     """A few lines at the terminal's bottom that are drawn again four times a second."""
 
     def __init__(self, rounds: int = 1, console: Any = None) -> None:
@@ -147,7 +165,7 @@ class LiveReporter:
         from rich.console import Console
         from rich.live import Live
 
-        self._track = Tracker(rounds)
+        super().__init__(rounds)
         self._live = Live(
             console=console or Console(stderr=True),
             get_renderable=self._view,
@@ -156,47 +174,16 @@ class LiveReporter:
         )
         self._live.start(refresh=True)
 
-    def stage(self, round: int, name: str, total: int, unit: str) -> None:
-        """Begins a stage; the one before leaves a line."""
-        self._finish_stage()
-        self._track.begin(round, name, total, unit)
-
-    def advance(self, done: int, tokens: int = 0) -> None:
-        """Moves the bar."""
-        if self._track.current is not None:
-            self._track.current.advance(done, tokens)
-
-    def steps(self, done: int, total: int) -> None:
-        """Moves the bar of a stage that learns its total on the way."""
-        if self._track.current is not None:
-            self._track.current.total = total
-        self.advance(done)
-
-    def outcome(self, outcome: Outcome) -> None:
-        """Counts."""
-        self._track.outcomes[outcome.value] += 1
-
     def note(self, text: str) -> None:
         """Prints the line above the view."""
         from rich.text import Text
 
         self._live.console.print(Text(text))
 
-    def round_done(self, report: RoundReport) -> None:
-        """Prints the round in one line above the view."""
-        self._finish_stage()
-        self._track.finish_round(report)
-        self.note(round_words(report))
-
     def close(self) -> None:
         """Takes the view away; what was printed stays."""
-        self._finish_stage()
+        super().close()
         self._live.stop()
-
-    def _finish_stage(self) -> None:
-        stage = self._track.end()
-        if stage is not None:
-            self.note(f"{stage.title()}: {end_words(self._track, stage)}")
 
     def _view(self) -> Any:
         from rich.console import Group
@@ -211,7 +198,7 @@ class LiveReporter:
         bar = Table.grid(padding=(0, 2))
         done = ProgressBar(total=stage.total or None, completed=stage.done, width=30,
                            pulse=not stage.total)  # fmt: skip
-        bar.add_row(Text(stage.title(), style="bold"), done, progress_words(track, stage))
+        bar.add_row(Text(stage.title(), style="bold"), done, progress_words(stage))
         left = track.run_left()
         whole = f"  about {clock(left)} left" if left is not None else ""
         return Group(bar, Text(f"{elapsed}{whole}   {outcome_words(track.outcomes)}".rstrip()))

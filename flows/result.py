@@ -11,7 +11,7 @@ from flows.gate import change_between
 from flows.report import write_report
 from flows.tasks import publish_table
 from rsfactory.errors import FactoryError
-from rsfactory.records import Checkpoint, Evaluation, Gate, RoundReport
+from rsfactory.records import Checkpoint, Evaluation, Gate, Outcome, RoundReport
 from rsfactory.stats import Interval
 from rsfactory.store import (
     CANDIDATES,
@@ -36,12 +36,12 @@ class RunResult:
     change: Interval | None
     """Last round against start, paired."""
     seconds: float
-    """Over all sessions."""
+    """Of all stages, over all sessions; opening the run and what a kill cut off are not in it."""
     tokens: int
     """Completion tokens sampled, evaluation included, GRPO left out."""
 
     def to_json(self) -> dict[str, Any]:
-        """The document that `factory run --json` prints (DESIGN, commands)."""
+        """The document that `factory run --json` prints (README, "For programs")."""
         problems = len(self.start.problem_ids) if self.start else 0
         return {
             "run": self.run,
@@ -101,24 +101,31 @@ def finish_round(
         records = {c.id: c for c in run.store.read(CHECKPOINTS)}
         sampler = records[report.checkpoint_id]
         standing = _evaluation_of(run.store.read(EVALUATIONS), sampler.id)
-    _clear_checkpoints(run, sampler)
+    _clear_checkpoints(run, report.round, sampler)
+    if report.gate is Gate.STOP and report.round < run.recipe.rounds:
+        run.reporter.note(f"stopped by the gate of round {report.round}: {report.gate_reason}")
     return sampler, standing
 
 
-def _clear_checkpoints(run: Run, sampler: Checkpoint) -> None:
-    """Removes weights nobody needs: all but the sampler's, the best and the last."""
-    if run.recipe.keep.checkpoints == "all":
-        return
+def _clear_checkpoints(run: Run, ended: int, sampler: Checkpoint) -> None:
+    """Removes weights nobody needs after a round: all but the sampler's, the best and the last.
+
+    A continued run comes by its earlier rounds again: only the last one that ended clears, and a
+    round that has begun after it keeps what it has.
+    """
     reports = run.store.read(ROUNDS)
-    best = max(reports, key=lambda r: (r.accuracy, r.round))
     last = max(reports, key=lambda r: r.round)
+    if run.recipe.keep.checkpoints == "all" or ended < last.round:
+        return
+    best = max(reports, key=lambda r: (r.accuracy, r.round))
     wanted = {sampler.id, best.checkpoint_id, last.checkpoint_id}
+    checkpoints = run.store.read(CHECKPOINTS)
+    wanted |= {c.id for c in checkpoints if c.parent is None or c.round > ended}
     if run.recipe.train.restart == "base":
-        wanted |= {c.id for c in run.store.read(CHECKPOINTS) if c.stage == "cold_start"}
-    for checkpoint in run.store.read(CHECKPOINTS):
-        folder = run.folder_of(checkpoint)
-        if checkpoint.id not in wanted and checkpoint.parent is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        wanted |= {c.id for c in checkpoints if c.stage == "cold_start"}
+    for checkpoint in checkpoints:
+        if checkpoint.id not in wanted:
+            shutil.rmtree(run.folder_of(checkpoint), ignore_errors=True)
 
 
 def _evaluation_of(evaluations: list[Evaluation], checkpoint_id: str) -> Evaluation:
@@ -135,11 +142,10 @@ def _accuracy(evaluation: Evaluation | None) -> dict[str, float] | None:
 
 
 def _round(report: RoundReport) -> dict[str, Any]:
-    outcomes = ("correct", "wrong", "unparsed", "truncated", "unverifiable")
     return {
         "round": report.round,
         "sampled": report.sampled,
-        "outcomes": {name: getattr(report, name) for name in outcomes},
+        "outcomes": {str(outcome): getattr(report, outcome) for outcome in Outcome},
         "hinted": {"sampled": report.hinted_sampled, "correct": report.hinted_correct},
         "selected": report.selected,
         "rejected_by": json.loads(report.rejected_by),

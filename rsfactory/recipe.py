@@ -5,6 +5,7 @@ is a recipe too. ``--set section.key=value`` changes one value. No logic is in a
 """
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from rsfactory.errors import InputError, RecipeChanged
 from rsfactory.ids import content_id
@@ -20,7 +22,7 @@ from rsfactory.ids import content_id
 class Section(BaseModel):
     """Base of all sections: frozen, and strict about keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class ProblemsSection(Section):
@@ -55,8 +57,11 @@ class ColdStartSection(Section):
     traces: int = Field(32, ge=0)
     """Worked solutions; 0 leaves the cold start out."""
     epochs: float = Field(2, gt=0)
+    """Passes over the traces."""
     learning_rate: float = Field(1e-4, gt=0)
+    """At its peak: it rises for a tenth of the steps and falls to 0."""
     batch_size: int = Field(8, gt=0)
+    """Rows in an optimizer step."""
 
 
 class SampleSection(Section):
@@ -69,7 +74,9 @@ class SampleSection(Section):
     num_samples: int = Field(2, gt=0)
     """Completions per problem."""
     temperature: float = Field(0.9, ge=0)
+    """Of the softmax; 0 is greedy."""
     top_p: float = Field(1.0, gt=0, le=1)
+    """Nucleus: the smallest set of tokens of this probability is sampled from."""
     max_tokens: int | None = Field(None, gt=0)
     """Length limit of one completion; by default the template's own."""
     shard_size: int = Field(96, gt=0)
@@ -109,10 +116,15 @@ class SftSection(Section):
     """Supervised fine-tuning with TRL: loss on the completion only."""
 
     epochs: float = Field(1, gt=0)
+    """Passes over the rows."""
     learning_rate: float = Field(1e-4, gt=0)
+    """At its peak: it rises for a tenth of the steps and falls to 0."""
     batch_size: int = Field(8, gt=0)
+    """Rows in an optimizer step."""
+    round_decay: float = Field(1.0, gt=0, le=1)
+    """The rate of round r is `learning_rate` times this to the power of r - 1."""
     max_length: int = Field(1024, gt=0)
-    """Tokens of prompt and completion together; longer rows are refused, not cut."""
+    """Tokens of prompt and completion together; longer candidates are not selected, none is cut."""
 
 
 class GrpoSection(Section):
@@ -125,9 +137,11 @@ class GrpoSection(Section):
     num_generations: int = Field(4, gt=1)
     """Completions per problem."""
     learning_rate: float = Field(2e-6, gt=0)
+    """Constant."""
     beta: float = Field(0.0, ge=0)
     """Weight of the KL term; 0 leaves the reference model out."""
     temperature: float = Field(0.9, gt=0)
+    """Of the completions that GRPO samples."""
     max_tokens: int | None = Field(None, gt=0)
     """Length limit of one completion; by default that of sampling."""
 
@@ -154,14 +168,18 @@ class KeepSection(Section):
     """Which checkpoints stay on disk."""
 
     checkpoints: Literal["best_and_last", "all"] = "best_and_last"
+    """`best_and_last` keeps the next round's sampler too."""
 
 
 class Recipe(Section):
     """All that decides a run, besides its seed."""
 
     name: str
+    """Begins the names of its runs."""
     description: str = ""
+    """For people."""
     rounds: int = Field(3, gt=0)
+    """How many, unless a gate stops before."""
     problems: ProblemsSection
     model: ModelSection = ModelSection()
     cold_start: ColdStartSection = ColdStartSection()
@@ -176,9 +194,8 @@ class Recipe(Section):
     keep: KeepSection = KeepSection()
 
 
-MORE_KNOBS = ("rounds", "sample.num_samples", "sample.max_tokens", "problems.per_round",
-              "problems.limit")  # fmt: skip
-"""Settings that only ask for more: changing them continues the same run."""
+MORE_KNOBS = ("rounds", "problems.per_round", "problems.limit")
+"""Settings that only ask for more: changing them continues the same run (docs/decisions/004)."""
 
 
 def shipped() -> dict[str, str]:
@@ -262,9 +279,13 @@ def run_name(recipe: Recipe, seed: int) -> str:
 def merge(old: Recipe, new: Recipe, run: str) -> Recipe:
     """The recipe to continue a run with: the new one, if it only asks for more than the old.
 
+    Fewer rounds than the run was asked for before ask for nothing new, and the old number stays:
+    the command without ``--rounds`` continues a run that was begun with more.
+
     Raises:
         RecipeChanged: Something else differs, or a knob asks for less; the difference is shown.
     """
+    new = new.model_copy(update={"rounds": max(old.rounds, new.rounds)})
     before, after = flatten(old), flatten(new)
     changed = [k for k in after if before.get(k) != after[k] and k != "description"]
     wrong = [k for k in changed if k not in MORE_KNOBS or _less(before[k], after[k])]
@@ -276,6 +297,26 @@ def merge(old: Recipe, new: Recipe, run: str) -> Recipe:
             "give the old settings, or start another run with --run NAME"
         )
     return new
+
+
+def settings_table() -> str:
+    """Every setting with its default and meaning, as Markdown (docs/recipes.md)."""
+    lines = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Recipe.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            lines += [
+                _setting(f"{name}.{key}", inner) for key, inner in section.model_fields.items()
+            ]
+        else:
+            lines.append(_setting(name, field))
+    return "\n".join(lines)
+
+
+def _setting(name: str, field: FieldInfo) -> str:
+    default = "" if field.is_required() else f"`{json.dumps(field.default)}`"
+    meaning = " ".join((field.description or "").replace("``", "`").split())
+    return f"| `{name}` | {default} | {meaning} |"
 
 
 def _less(before: Any, after: Any) -> bool:

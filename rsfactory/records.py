@@ -1,8 +1,8 @@
 """The nouns of the factory: frozen, typed, without I/O.
 
-A record's ``id`` is the hash of what makes it what it is (DESIGN: records), so that two processes
-that make the same thing make the same key. Every field is a scalar or a list of strings: a record
-is one row of a Parquet shard, and its class is the shard's schema.
+A record's ``id`` is the hash of what makes it what it is (its ``key`` says of what), so that two
+processes that make the same thing make the same key. Every field is a scalar or a list of strings:
+a record is one row of a Parquet shard, and its class is the shard's schema.
 """
 
 from dataclasses import dataclass
@@ -103,7 +103,9 @@ class Checkpoint:
     trainer: str
     rows: int
     steps: int
+    """Optimizer steps."""
     seconds: float
+    """Wall time of the stage, over all sessions that worked on it."""
     metrics: str
     """JSON: what the trainer measured (loss, reward, rows/s)."""
 
@@ -242,7 +244,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundReport:
-    """What a round did. Counts follow DESIGN, commands: outcomes add up to ``sampled``."""
+    """What a round did. The five outcomes add up to ``sampled``."""
 
     id: str
     run: str

@@ -31,6 +31,9 @@ from rsfactory.errors import RunLocked, StoreError
 SCHEMA_VERSION = "1"
 """Written into every shard; raised when a record's fields change."""
 
+LOCK_PATIENCE = 0.3
+"""Seconds to wait for a lock: another process may only be looking whether there is one."""
+
 T = TypeVar("T")
 
 
@@ -202,24 +205,37 @@ class Store:
             RunLocked: Another process holds the run; the message says which and since when.
             StoreError: The folder cannot be written.
         """
-        with _storing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / "lock").open("a+")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                    raise StoreError(f"{self.folder} cannot be locked: {error}") from error
-                raise RunLocked(_holder(self.folder, file)) from error
+        with self._lock_file() as file:
             with _storing(self.folder):
                 file.seek(0)
                 file.truncate()
                 since = time.strftime("%Y-%m-%d %H:%M:%S")
                 json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since}, file)
                 file.flush()
-                self._sweep()
+                sweep(self.folder)
             yield
+
+    def _lock_file(self) -> typing.IO[str]:
+        """The lock's file, locked."""
+        end = time.monotonic() + LOCK_PATIENCE
+        while True:
+            with _storing(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                file = (self.folder / "lock").open("a+")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                with file:
+                    if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                        raise StoreError(f"{self.folder} cannot be locked: {error}") from error
+                    if time.monotonic() >= end:
+                        raise RunLocked(_holder(self.folder, file)) from error
+                time.sleep(0.02)  # perhaps somebody only looked (`locked`)
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(file.fileno()), os.stat(self.folder / "lock")):
+                    return file
+            file.close()  # the run was removed between the two: begin again
 
     def locked(self) -> bool:
         """Whether some process holds the run now."""
@@ -232,13 +248,14 @@ class Store:
             return True
         return False
 
-    def _sweep(self) -> None:
-        """Removes what a killed process left half written. Called only by the lock's holder."""
-        for left in self.folder.rglob(".writing-*"):
-            if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
-            else:
-                left.unlink(missing_ok=True)
+
+def sweep(folder: Path) -> None:
+    """Removes what a killed process left half written. Called only by a lock's holder."""
+    for left in folder.rglob(".writing-*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def read_shard(table: Table[T], path: Path) -> list[T]:
@@ -276,7 +293,7 @@ def write_file(place: Path, content: bytes, check: Any = None) -> None:
             aside.rename(place)
         finally:
             aside.unlink(missing_ok=True)
-        _sync_folder(place.parent)
+        _sync(place.parent)
 
 
 @contextlib.contextmanager
@@ -293,14 +310,12 @@ def write_folder(place: Path) -> Iterator[Path]:
     try:
         yield aside
         with _storing(place):
-            for file in aside.rglob("*"):
-                if file.is_file():
-                    with file.open("rb") as opened:
-                        os.fsync(opened.fileno())
+            for inside in (*aside.rglob("*"), aside):
+                _sync(inside)
             if place.exists():  # a leftover: whoever calls decides by the record, not the folder
                 shutil.rmtree(place)
             aside.rename(place)
-            _sync_folder(place.parent)
+            _sync(place.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -318,7 +333,7 @@ def need_disk(folder: Path, needed: int, what: str) -> None:
     if free < needed:
         raise StoreError(
             f"no disk space: {what} needs about {needed / 1e9:.1f} GB in {folder}, "
-            f"{free / 1e9:.1f} GB are free; clear some, or name another folder with --data"
+            f"{free / 1e9:.1f} GB are free; clear some, or name another folder"
         )
 
 
@@ -335,7 +350,7 @@ def _storing(place: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             advice = "the disk is full; clear some space and run the same command to continue"
         elif error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            advice = "the folder cannot be written; make it writable or name another with --data"
+            advice = "the folder cannot be written; make it writable or name another"
         else:
             advice = str(error)
         raise StoreError(f"cannot write {place}: {advice}") from error
@@ -349,8 +364,9 @@ def _check_footer(path: Path) -> None:
         raise StoreError(f"{path} was written but cannot be read back: {error}") from error
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(place: Path) -> None:
+    """Waits until a file or a folder's entries are on the disk."""
+    handle = os.open(place, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

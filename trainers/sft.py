@@ -48,7 +48,8 @@ def train(job: TrainingJob, send: Send) -> TrainingResult:
     """Trains ``job.base`` on the rows of ``job.rows`` into ``job.output``.
 
     Raises:
-        InputError: No rows, a row too long, or a chat template that changes what was sampled.
+        InputError: No rows, or none that can be trained: too long, or a chat template that changes
+            what was sampled. Single rows of that kind are left out and counted.
     """
     started = time.monotonic()
     settings = section(job)
@@ -56,7 +57,9 @@ def train(job: TrainingJob, send: Send) -> TrainingResult:
     from transformers import AutoTokenizer  # seconds; a job without rows ends before it
 
     tokenizer = AutoTokenizer.from_pretrained(job.base)
-    tokens = tokenize_all(tokenizer, rows, settings.max_length)
+    tokens, left_out = tokenize_all(tokenizer, rows, settings.max_length)
+    for reason in left_out:
+        print(f"left out: {reason}", file=sys.stderr, flush=True)
     trainer = make_trainer(job, settings, tokenizer, tokens)
     trainer.add_callback(step_messages(send))
     training = time.monotonic()
@@ -67,14 +70,15 @@ def train(job: TrainingJob, send: Send) -> TrainingResult:
     metrics = {
         "loss_first": losses[0],
         "loss_last": losses[-1],
+        "left_out": float(len(left_out)),
         "tokens": float(sum(map(len, tokens))),
         "trained_tokens": float(sum(len(row.completion) for row in tokens)),
-        "rows_per_second": round(len(rows) * settings.epochs / seconds, 3),
+        "rows_per_second": round(len(tokens) * settings.epochs / seconds, 3),
         "train_seconds": round(seconds, 2),
         "seconds": round(time.monotonic() - started, 2),
         "peak_memory_mb": round(peak_memory_mb(), 1),
     }
-    return TrainingResult(rows=len(rows), steps=trainer.state.global_step, metrics=metrics)
+    return TrainingResult(rows=len(tokens), steps=trainer.state.global_step, metrics=metrics)
 
 
 def section(job: TrainingJob) -> SftSection:

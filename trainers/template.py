@@ -98,20 +98,33 @@ def tokenize(tokenizer: Any, row: TrainingRow) -> Tokens:
     return tokens
 
 
-def tokenize_all(tokenizer: Any, rows: Sequence[TrainingRow], max_length: int) -> list[Tokens]:
-    """Tokens of every row, in order.
+def tokenize_all(
+    tokenizer: Any, rows: Sequence[TrainingRow], max_length: int
+) -> tuple[list[Tokens], list[str]]:
+    """Tokens of every row that can be trained, in order, and why each other one cannot.
 
     Raises:
-        InputError: A row does not survive the round trip, or is longer than ``max_length`` tokens.
+        InputError: None can; the message is the first row's.
     """
-    tokenized = [tokenize(tokenizer, row) for row in rows]
-    for number, (row, tokens) in enumerate(zip(rows, tokenized, strict=True)):
-        if len(tokens) > max_length:
-            raise InputError(
+    made: list[Tokens] = []
+    left_out: list[str] = []
+    for number, row in enumerate(rows):
+        try:
+            tokens = tokenize(tokenizer, row)
+        except InputError as error:
+            left_out.append(str(error))
+            continue
+        if len(tokens) <= max_length:
+            made.append(tokens)
+        else:
+            left_out.append(
                 f"training row {number} ({row.candidate_id}) has {len(tokens)} tokens, more than "
-                f"max_length = {max_length}; rows are not cut: raise max_length or leave it out"
+                f"sft.max_length = {max_length}, and rows are not cut; another run with "
+                f"--set sft.max_length={len(tokens)} or more takes it"
             )
-    return tokenized
+    if left_out and not made:
+        raise InputError(left_out[0])
+    return made, left_out
 
 
 def _nfc(text: str) -> str:

@@ -22,6 +22,7 @@ from filters.verify.process import Worker
 from filters.verify.verdicts import verdict
 from rsfactory.contracts import Verifier, resolve
 from rsfactory.errors import FactoryError
+from rsfactory.machine import cores
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
 
@@ -40,7 +41,7 @@ class VerifierPool:
         """
         self._limit = limit
         self._memory = memory
-        self._count = workers or min(8, len(os.sched_getaffinity(0)))
+        self._count = workers or min(8, cores())
         self._owner = 0
         self._workers: list[Worker] = []
         self._free: queue.LifoQueue[Worker] = queue.LifoQueue()

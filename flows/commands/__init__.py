@@ -82,8 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         fail(_usage_words(error), error.exit_code, words)
     except (click.Abort, KeyboardInterrupt):
-        again = shlex.join(["factory", *words])
-        text = f"stopped; nothing is lost; run the same command to continue: {again}"
+        again = f"; run the same command to continue: {shlex.join(['factory', *words])}"
+        text = f"stopped; nothing is lost{again if words[:1] == ['run'] else ''}"
         fail(text, Stopped.exit_code, words)
     except FactoryError as error:
         fail(str(error), error.exit_code, words)

@@ -14,11 +14,13 @@ from pathlib import Path
 import click
 
 from flows.commands.common import data_option, json_option, print_json, size_words
+from flows.tasks import server_answers
+from rsfactory.machine import cores
 
-MIN_FREE = 4 * 10**9
-"""Bytes a default run takes at most: four float32 checkpoints of the embedded model, and rows."""
-MIN_MEMORY = 4 * 10**9
-"""Bytes; training the embedded model in float32 takes about three."""
+MIN_FREE = 3 * 10**9
+"""Bytes: what a default run checks for when it is opened, and the embedded model in the cache."""
+MIN_MEMORY = 5 * 10**9
+"""Bytes; training the embedded model in float32 takes about four (docs/results.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +47,7 @@ def command(data: Path, as_json: bool) -> None:
     """
     findings = list(examine(data))
     if as_json:
-        checks = [asdict(finding) for finding in findings]
-        print_json(
-            {"checks": [{k: c[k] for k in ("name", "ok", "found", "advice")} for c in checks]}
-        )
+        print_json({"checks": [shown(finding) for finding in findings]})
     else:
         for finding in findings:
             click.echo(_line(finding))
@@ -135,11 +134,9 @@ def machine(data: Path) -> Iterator[Finding]:
     advice = "" if enough else f"training wants about {size_words(MIN_MEMORY)} free"
     found = f"{size_words(available)} free of {size_words(total)}"
     yield Finding(name="memory", ok=enough, found=found, advice=advice, required=False)
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    advice = "" if cores >= 2 else "the shipped recipe is sized for two idle cores"
-    yield Finding(name="cores", ok=cores >= 2, found=str(cores), advice=advice, required=False)
+    count = cores()
+    advice = "" if count >= 2 else "the shipped recipe is sized for two idle cores"
+    yield Finding(name="cores", ok=count >= 2, found=str(count), advice=advice, required=False)
 
 
 def memory() -> tuple[int, int]:
@@ -183,7 +180,13 @@ def embedded_model() -> Finding:
 
 
 def prefect_server() -> Finding:
-    """Which Prefect server runs are shown on, if any."""
+    """Which Prefect server runs are shown on, if any, and whether it answers."""
     url = os.environ.get("PREFECT_API_URL")
-    found = url.rpartition("@")[2] if url else "not used (PREFECT_API_URL is not set)"
-    return Finding(name="prefect", ok=True, found=found, required=False)
+    if not url:
+        found = "not used (PREFECT_API_URL is not set)"
+        return Finding(name="prefect", ok=True, found=found, required=False)
+    shown = url.rpartition("@")[2]  # without a password
+    if server_answers(url):
+        return Finding(name="prefect", ok=True, found=shown)
+    advice = "start it (prefect server start), or unset PREFECT_API_URL"
+    return Finding(name="prefect", ok=False, found=f"{shown} does not answer", advice=advice)

@@ -41,7 +41,7 @@ def command(data: Path, as_json: bool) -> None:
         accuracy = "" if run["accuracy"] is None else f"{run['accuracy']:.3f}"
         done = f"{run['round']}/{run['rounds']}"
         size = size_words(run["bytes"])
-        table.add_row(run["run"], run["recipe"], run["state"], done, accuracy, size)
+        table.add_row(run["run"], run["recipe"] or "", run["state"], done, accuracy, size)
     print_table(table)
 
 
@@ -49,15 +49,19 @@ def describe(store: "Store") -> dict[str, Any]:
     """One run as ``--json`` shows it.
 
     ``state`` is ``running`` (a process holds it), ``done``, ``stopped`` (the same command
-    continues it) or ``empty`` (nothing was begun). ``round`` is the last finished one and
-    ``accuracy`` that of the newest evaluation, None before the first.
+    continues it), ``empty`` (nothing was begun) or ``damaged`` (a file cannot be read). ``round``
+    is the last finished one and ``accuracy`` that of the newest evaluation, None before the first.
     """
     from rsfactory.errors import StoreError
     from rsfactory.store import EVALUATIONS, ROUNDS
 
-    described = store.read_json("run.json")
-    known = {"run": store.folder.name, "bytes": store.size()}
+    known: dict[str, Any] = {"run": store.folder.name, "bytes": store.size()}
+    damaged = {"recipe": None, "state": "damaged", "round": 0, "rounds": 0, "accuracy": None}
     running = store.locked()
+    try:
+        described = store.read_json("run.json")
+    except StoreError:
+        return {**known, **damaged}
     if described is None:
         state = "running" if running else "empty"
         return {**known, "recipe": None, "state": state, "round": 0, "rounds": 0, "accuracy": None}
@@ -67,7 +71,7 @@ def describe(store: "Store") -> dict[str, Any]:
         reports = sorted(store.read(ROUNDS), key=lambda r: r.round)
         evaluations = store.read(EVALUATIONS)
     except StoreError:
-        return {**known, "state": "damaged", "round": 0, "accuracy": None}
+        return {**damaged, **known}
     order = {"base": -1, "start": 0}
     newest = max(evaluations, key=lambda e: order.get(e.stage, e.round), default=None)
     last = reports[-1] if reports else None

@@ -82,7 +82,9 @@ def _print_outcome(result: "RunResult") -> None:
             f"(95% interval {change.low:+.3f} to {change.high:+.3f}) on "
             f"{len(result.start.problem_ids)} held-out problems"
         )
-        if change.low <= 0:
+        if change.high < 0:
+            click.echo("accuracy fell: a lower rate, other problems or fewer rounds may help")
+        elif change.low <= 0:
             click.echo("that is within the noise: more rounds or other problems may move it")
     if last is not None:
         click.echo(f"gate of round {last.round}: {last.gate.value}, {last.gate_reason}")

@@ -80,12 +80,22 @@ def find(connection: "duckdb.DuckDBPyConnection", asked: str, run: str) -> tuple
     if len(found) == 1:
         return found[0]
     if found:
-        listed = ", ".join(key for _, key in found[:8])
-        raise InputError(f"{asked!r} names {len(found)} things in run {run}: {listed}")
+        listed = "\n".join(f"  {_told_apart(connection, *thing)}" for thing in found[:12])
+        raise InputError(
+            f"{asked!r} names {len(found)} things in run {run}; give one key of these:\n{listed}"
+        )
     raise InputError(
         f"run {run} has no problem or candidate {asked!r}; give a key, its first 6 digits, or a "
         f'row number; a list: factory sql {run} "SELECT candidate_id, outcome FROM lineage"'
     )
+
+
+def _told_apart(connection: "duckdb.DuckDBPyConnection", kind: str, key: str) -> str:
+    """A key with what tells it from others of its kind."""
+    if kind == "candidate":
+        return f"{key} (candidate)"
+    row = _rows(connection, "SELECT split, prompt FROM problems WHERE id = ? LIMIT 1", key)[0]
+    return f"{key} ({row['split']}: {' '.join(row['prompt'].split())[:50]!r})"
 
 
 def problem_steps(connection: "duckdb.DuckDBPyConnection", key: str) -> Iterator[Step]:

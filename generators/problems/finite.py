@@ -69,9 +69,14 @@ class FiniteSet:
         return content_id("src", self.name, sorted(p.id for p in self._problems))
 
 
+def same_question(text: str) -> str:
+    """The form in which two questions are compared: case and white space do not count."""
+    return " ".join(text.casefold().split())
+
+
 def _split(problems: Sequence[Problem], options: Options) -> tuple[list[Problem], list[Problem]]:
     """Held-out and other problems, by the hash of the question."""
-    hashes = {p.id: seed_of("held_out", " ".join(p.prompt.casefold().split())) for p in problems}
+    hashes = {p.id: seed_of("held_out", same_question(p.prompt)) for p in problems}
     ordered = sorted(set(hashes.values()))
     most = {"both": len(ordered) // 2, "train": 0, "held_out": len(ordered)}[options.purpose]
     out = set(ordered[: min(MAX_HELD_OUT, most)])

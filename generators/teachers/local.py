@@ -16,6 +16,7 @@ from typing import Any
 
 from rsfactory.child import Child
 from rsfactory.contracts import Completion, Message, Progress, Request
+from rsfactory.errors import ChildDied
 
 CHILD = "generators.teachers.local_child"
 """Module that the child process runs."""
@@ -56,6 +57,7 @@ class LocalTeacher:
         self._arguments = (str(folder), str(threads or 0))
         self._log = log
         self._child: Child | None = None
+        self._closed = False
         self._waiting: list[_Waiting] = []
         self._worker = ThreadPoolExecutor(1, "local-teacher")  # batches go one after the other
 
@@ -73,11 +75,13 @@ class LocalTeacher:
         try:
             return await answer
         except asyncio.CancelledError:
+            self._waiting = [waiting for waiting in self._waiting if waiting[1] is not answer]
             self._kill()
             raise
 
     def close(self) -> None:
         """Ends the child. Safe to call twice."""
+        self._closed = True
         self._kill()
         self._worker.shutdown()
 
@@ -97,6 +101,8 @@ class LocalTeacher:
             )
         child = self._child
         try:
+            if self._closed:  # while the child was being started
+                raise ChildDied("the local teacher was closed before it answered")
             child.send({"op": "answer", "rows": _rows(requests)})
             done: list[dict[str, Any]] = []
             for message in child.messages():

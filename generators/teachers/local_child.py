@@ -5,7 +5,6 @@ message in, ``{"op": "answer" | "stream", "rows": [...]}``; out come ``{"progres
 tokens]}`` about twice a second, or pieces ``{"text": ...}`` of a stream, and ``{"done": [...]}``.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 from rsfactory.chat import render
 from rsfactory.child import Parent
 from rsfactory.contracts import Message
+from rsfactory.machine import cores
 
 PROGRESS_SECONDS = 0.5
 
@@ -43,7 +43,7 @@ class Engine:
 
         from generators.teachers.decoders import open_decoder
 
-        torch.set_num_threads(threads or cores())
+        torch.set_num_threads(threads or physical_cores())
         on_gpu = torch.cuda.is_available()
         self._tokenizer = AutoTokenizer.from_pretrained(folder)
         model: Any = AutoModelForCausalLM.from_pretrained(
@@ -125,12 +125,11 @@ def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(token for token in tokens if token is not None)
 
 
-def cores() -> int:
-    """Physical cores that this process may use."""
+def physical_cores() -> int:
+    """Physical cores that this process may use: two threads on one core get in each other's way."""
     import psutil
 
-    allowed = len(os.sched_getaffinity(0))
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    return max(1, min(cores(), psutil.cpu_count(logical=False) or cores()))
 
 
 if __name__ == "__main__":

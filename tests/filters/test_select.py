@@ -20,13 +20,13 @@ def verdict(row: Candidate, outcome: Outcome) -> Verdict:
 
 def decide(
     rows: list[Candidate], wrong: tuple[str, ...] = (), flags: tuple[Flag, ...] = (),
-    earlier: tuple[Candidate, ...] = (), most: int = 2,
+    earlier: tuple[Candidate, ...] = (), most: int = 2, max_length: int | None = None,
 ) -> dict[str, str | None]:  # fmt: skip
     """Candidate -> rule that rejects it, or None."""
     outcomes = {r.id: Outcome.WRONG if r.id in wrong else Outcome.CORRECT for r in rows}
     found = select_candidates(
         rows, {r.id: verdict(r, outcomes[r.id]) for r in rows}, flags,
-        earlier=earlier, max_per_problem=most, reject_flags=["leaked_hint"],
+        earlier=earlier, max_per_problem=most, reject_flags=["leaked_hint"], max_length=max_length,
     )  # fmt: skip
     return {row.id: rejection and rejection.rule for row, rejection in found}
 
@@ -53,6 +53,11 @@ def test_the_reason_names_the_outcome(outcome: Outcome) -> None:
 def test_flags_that_the_recipe_rejects() -> None:
     flags = (Flag.make("c-0", "leaked_hint", "hint"), Flag.make("c-1", "loop", "again"))
     assert decide([made(0), made(1)], flags=flags) == {"c-0": "flag", "c-1": None}
+
+
+def test_what_training_would_not_take() -> None:
+    rows = [made(0, prompt_tokens=10, tokens=20), made(1, prompt_tokens=10, tokens=21)]
+    assert decide(rows, max_length=30) == {"c-0": None, "c-1": "length"}
 
 
 def test_the_first_rule_is_the_reason() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -182,18 +183,37 @@ def test_children_and_server_end_when_their_parent_is_killed(
     assert all(gone(pid) for pid in pids)
 
 
-def test_a_child_that_is_closed_before_it_was_forked(module: str, tmp_path: Path) -> None:
-    (tmp_path / "slow_library.py").write_text("import time\ntime.sleep(1)")
-    began = time.monotonic()
+def test_a_child_that_is_killed_before_it_was_forked(module: str, tmp_path: Path) -> None:
+    """Also while another thread waits for its first message, as a teacher's does."""
+    (tmp_path / "slow_library.py").write_text("import time\ntime.sleep(60)")
     with fork_server(["slow_library"], log=tmp_path / "log"):
         child = Child(module, log=tmp_path / "log", name="training", forked=True)
         assert child.pid is None
-        child.kill()
-        assert time.monotonic() - began < 0.9
+        with ThreadPoolExecutor(1) as thread:
+            waiting = thread.submit(child.receive)
+            time.sleep(0.2)
+            began = time.monotonic()
+            child.kill()
+            with pytest.raises(ChildDied):
+                waiting.result(5)
+        assert time.monotonic() - began < 2
         child = Child(module, log=tmp_path / "log", name="training", forked=True)
-        child.send({"do": "count"})
+        child.send({"do": "count"})  # started as usual, since the server is gone
         assert list(child.messages())[-1] == {"done": 3}
         child.close()
+
+
+def test_a_child_whose_server_was_killed_is_still_ended(module: str, tmp_path: Path) -> None:
+    with fork_server(["decimal"], log=tmp_path / "log"):
+        child = Child(module, log=tmp_path / "log", name="training", forked=True)
+        child.send({"do": "echo", "text": "here"})
+        pid = child.receive()["pid"]
+        os.kill(_servers[-1].pid, signal.SIGKILL)
+        child.send({"do": "echo", "text": "still here"})
+        assert child.receive()["echo"] == "still here"
+        os.kill(pid, signal.SIGSTOP)  # so that it does not see its input closed
+        child.close(patience=0.2)
+        assert gone(pid)
 
 
 def test_without_its_server_a_child_is_started_as_usual(module: str, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 import dataclasses
 import errno
+import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import types
 import typing
@@ -183,9 +186,9 @@ def test_a_full_disk(small_disk: Path) -> None:
 
 def test_a_read_only_disk_is_said(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    with pytest.raises(StoreError, match="make it writable or name another with --data"):
+    with pytest.raises(StoreError, match="make it writable or name another"):
         Store(small_disk / "r").write(PROBLEMS, 0, "x", made_run.P)
-    with pytest.raises(StoreError, match="--data"), Store(small_disk / "r").lock():
+    with pytest.raises(StoreError, match="name another"), Store(small_disk / "r").lock():
         pass
 
 
@@ -211,6 +214,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
+import threading
 sys.path[:0] = ["tests"]
 import made_run
 from pathlib import Path
@@ -299,3 +303,32 @@ def test_a_record_is_one_row(tmp_path: Path) -> None:
         assert set(schema(table.record)) == {f.name for f in dataclasses.fields(table.record)}
     assert json.dumps([table.name for table in TABLES]).count("evaluation") == 3
     assert FLAGS.name == "flags"
+
+
+def test_somebody_who_only_looks_does_not_keep_the_lock_from_us(tmp_path: Path) -> None:
+    store = Store(tmp_path / "r")
+    store.folder.mkdir()
+    looking = (store.folder / "lock").open("a+")
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    threading.Timer(0.1, looking.close).start()
+    with store.lock():
+        assert store.locked()
+
+
+def test_a_lock_on_a_run_that_was_removed_is_taken_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run is removed after its lock file was opened and before it is locked."""
+    store = Store(tmp_path / "r")
+    flock, calls = fcntl.flock, []
+
+    def removed_before(file: object, how: int) -> None:
+        calls.append(how)
+        if len(calls) == 1:
+            shutil.rmtree(store.folder)
+        flock(file, how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fcntl, "flock", removed_before)
+    with store.lock():
+        assert (store.folder / "lock").exists()
+    assert len(calls) == 2

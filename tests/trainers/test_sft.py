@@ -9,7 +9,7 @@ import pytest
 from made_rows import row
 
 from rsfactory.contracts import TrainingJob, TrainingResult
-from rsfactory.errors import ChildDied, InputError
+from rsfactory.errors import InputError
 from rsfactory.ids import file_hash
 from trainers import TRAINERS, sft
 from trainers.entry import micro_batch, share_of
@@ -33,7 +33,8 @@ def test_labels_are_the_completion_and_the_end(tiny_model: Path, make_job: MakeJ
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     rows = [row(i) for i in range(10)]
     job = make_job("sft", rows=rows, batch_size=4)
-    trainer = sft.make_trainer(job, sft.section(job), tokenizer, tokenize_all(tokenizer, rows, 999))
+    tokens, _ = tokenize_all(tokenizer, rows, 999)
+    trainer = sft.make_trainer(job, sft.section(job), tokenizer, tokens)
     trained = []
     for batch in trainer.get_train_dataloader():
         for ids, labels in zip(batch["input_ids"], batch["labels"], strict=True):
@@ -54,7 +55,8 @@ def test_loss_and_gradients_are_trls(tiny_model: Path, make_job: MakeJob) -> Non
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     rows = [row(i, completion="x" * (i + 1)) for i in range(4)]
     job = make_job("sft", rows=rows, batch_size=4)
-    trainer = sft.make_trainer(job, sft.section(job), tokenizer, tokenize_all(tokenizer, rows, 999))
+    tokens, _ = tokenize_all(tokenizer, rows, 999)
+    trainer = sft.make_trainer(job, sft.section(job), tokenizer, tokens)
     batch = next(iter(trainer.get_train_dataloader()))
     for count in (None, torch.tensor(17)):
         found = []

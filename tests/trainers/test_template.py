@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,19 @@ def test_end_of_text_inside_a_completion_is_refused(tokenizer: Any) -> None:
 
 
 def test_too_long_names_row_and_length(tokenizer: Any) -> None:
-    rows = [row(1), row(2, completion="x" * 500)]
-    with pytest.raises(InputError, match=r"row 1 \(c-2\) has 5\d\d tokens.*max_length = 400"):
-        tokenize_all(tokenizer, rows, 400)
+    says = r"row \d \(c-2\) has 5\d\d tokens.*max_length = 400"
+    long = row(2, completion="x" * 500)
+    made, left_out = tokenize_all(tokenizer, [row(1), long], 400)
+    assert len(made) == 1
+    assert re.search(says, left_out[0])
+    with pytest.raises(InputError, match=says):
+        tokenize_all(tokenizer, [long], 400)
+
+
+def test_a_row_with_the_end_of_text_in_it_costs_only_itself(tokenizer: Any) -> None:
+    made, left_out = tokenize_all(tokenizer, [row(1, completion="7<|im_end|>"), row(2)], 400)
+    assert len(made) == 1
+    assert "c-1" in left_out[0]
 
 
 class SpaceEater:

@@ -79,7 +79,7 @@ def test_a_fault_of_ours_shows_its_traceback_and_keeps_json_json(
     assert said == {"error": "ZeroDivisionError: ours", "exit": 1}
 
 
-def test_ctrl_c_is_3_and_says_how_to_go_on(
+def test_ctrl_c_is_3(
     factory: Factory, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: Store) -> Any:
@@ -88,4 +88,4 @@ def test_ctrl_c_is_3_and_says_how_to_go_on(
     monkeypatch.setattr("flows.commands.status.describe", interrupt)
     said = factory("status", "--json")
     assert said.code == said.json["exit"] == 3
-    assert "stopped; nothing is lost; run the same command to continue: factory status" in said.err
+    assert said.err.strip() == "stopped; nothing is lost"  # only a run has something to continue
