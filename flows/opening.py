@@ -29,8 +29,9 @@ from rsfactory.contracts import resolve
 from rsfactory.errors import InputError
 from rsfactory.recipe import Recipe, flatten, merge, parse, run_name
 from rsfactory.store import Store, need_disk
-from trainers import TRAINERS, TrlTrainer
+from trainers import TRAINERS
 from trainers.entry import OFFLINE, PRELOAD
+from trainers.process import TrlTrainer
 
 RECORDED = ("torch", "transformers", "trl", "polars", "duckdb", "math-verify", "reasoning-gym")
 """Packages whose versions a run records."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from rsfactory.records import RoundReport
 
-WEIGHTS = {"sample": 25.0, "verify": 1.0, "rationalize": 15.0, "sft": 30.0, "grpo": 20.0,
-           "evaluate": 10.0}  # fmt: skip
-"""Stage -> share of a round's time, used until a round has been measured."""
+WEIGHTS = {"sample": 20.0, "verify": 0.5, "rationalize": 5.0, "sft": 52.0, "grpo": 12.0,
+           "evaluate": 10.5}  # fmt: skip
+"""Stage -> share of a round's time (docs/results.md), used until a round has been measured."""
 
 
 @dataclass

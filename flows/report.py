@@ -7,14 +7,12 @@ examples (`factory why` and `factory sql` have them all).
 import json
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flows.plot import Line, Point, plot
+from flows.result import RunResult, load_result
 from rsfactory.records import Candidate, Evaluation, Outcome, Problem, RoundReport
 from rsfactory.store import CANDIDATES, PROBLEMS, SELECTIONS, VERDICTS, Store, write_file
-
-if TYPE_CHECKING:
-    from flows.result import RunResult
 
 CSS = """
 :root { color-scheme: light dark; --line: light-dark(#d8dce2, #3a3f47);
@@ -53,14 +51,12 @@ def write_report(store: Store, path: Path) -> None:
     Raises:
         StoreError: The run cannot be read, or the file cannot be written.
     """
-    from flows.result import load_result  # the result's module writes reports itself
-
     described = store.read_json("run.json")
     page = html(load_result(store), described, examples(store))
     write_file(path, page.encode())
 
 
-def html(result: "RunResult", described: dict[str, Any], shown: list[tuple[str, str]]) -> str:
+def html(result: RunResult, described: dict[str, Any], shown: list[tuple[str, str]]) -> str:
     """The page as text."""
     recipe = described["recipe"]
     sections = [
@@ -84,7 +80,7 @@ def html(result: "RunResult", described: dict[str, Any], shown: list[tuple[str, 
     )
 
 
-def headline(result: "RunResult") -> str:
+def headline(result: RunResult) -> str:
     """What came out, in one sentence."""
     if not result.rounds or result.start is None or result.change is None:
         return "No round has ended yet."
@@ -97,7 +93,7 @@ def headline(result: "RunResult") -> str:
     )
 
 
-def _plots(result: "RunResult") -> list[str]:
+def _plots(result: RunResult) -> list[str]:
     known: list[tuple[str, Evaluation | RoundReport]] = []
     known += [("base", result.base)] if result.base else []
     known += [("start", result.start)] if result.start else []
@@ -126,7 +122,7 @@ def _shares(rounds: list[RoundReport], field: str) -> list[Point]:
     ]
 
 
-def _tables(result: "RunResult") -> list[str]:
+def _tables(result: RunResult) -> list[str]:
     if not result.rounds:
         return []
     rounds = result.rounds
@@ -140,7 +136,7 @@ def _tables(result: "RunResult") -> list[str]:
     return tables
 
 
-def _rounds_table(result: "RunResult") -> str:
+def _rounds_table(result: RunResult) -> str:
     head = ["", "accuracy", "95% interval", "change", "95% interval", "gate", "why", "checkpoint"]
     rows = [
         [

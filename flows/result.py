@@ -1,26 +1,15 @@
 """What a run has come to: read from the store, for the table, for `--json` and for the report."""
 
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows.context import Run
 from flows.gate import change_between
-from flows.report import write_report
-from flows.tasks import publish_table
 from rsfactory.errors import FactoryError
-from rsfactory.records import Checkpoint, Evaluation, Gate, Outcome, RoundReport
+from rsfactory.records import Evaluation, Outcome, RoundReport
 from rsfactory.stats import Interval
-from rsfactory.store import (
-    CANDIDATES,
-    CHECKPOINTS,
-    EVALUATION_CANDIDATES,
-    EVALUATIONS,
-    ROUNDS,
-    Store,
-)
+from rsfactory.store import CANDIDATES, EVALUATION_CANDIDATES, EVALUATIONS, ROUNDS, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +38,7 @@ class RunResult:
             "folder": str(self.folder),
             "base": _accuracy(self.base),
             "start": _accuracy(self.start),
-            "rounds": [_round(report) for report in self.rounds],
+            "rounds": [round_row(report) for report in self.rounds],
             "change": {**self.change._asdict(), "problems": problems} if self.change else None,
             "seconds": self.seconds,
             "tokens": self.tokens,
@@ -68,7 +57,7 @@ def load_result(store: Store) -> RunResult:
     base = stages.get("base")
     start = stages.get("start") or (base if store.read(ROUNDS) else None)
     reports = sorted(store.read(ROUNDS), key=lambda report: report.round)
-    last = _evaluation_of(evaluations, reports[-1].checkpoint_id) if reports else None
+    last = evaluation_of(evaluations, reports[-1].checkpoint_id) if reports else None
     rows = [*store.read(CANDIDATES), *store.read(EVALUATION_CANDIDATES)]
     return RunResult(
         run=described["run"],
@@ -83,52 +72,12 @@ def load_result(store: Store) -> RunResult:
     )
 
 
-def finished(run: Run, round: int) -> RoundReport | None:
-    """The round's report, if the round is over."""
-    reports = run.store.read(ROUNDS, round)
-    return reports[0] if reports else None
+def evaluation_of(evaluations: list[Evaluation], checkpoint_id: str) -> Evaluation:
+    """A checkpoint's evaluation.
 
-
-def finish_round(
-    run: Run, report: RoundReport, sampler: Checkpoint, standing: Evaluation
-) -> tuple[Checkpoint, Evaluation]:
-    """Shows the round, clears old checkpoints, and says who samples next (with its evaluation)."""
-    run.reporter.round_done(report)
-    rows = [_round(r) for r in sorted(run.store.read(ROUNDS), key=lambda r: r.round)]
-    publish_table(f"rounds-{run.name}", [_flat(row) for row in rows], f"Rounds of {run.name}")
-    write_report(run.store, run.store.folder / "report.html")
-    if report.gate is not Gate.HOLD:
-        records = {c.id: c for c in run.store.read(CHECKPOINTS)}
-        sampler = records[report.checkpoint_id]
-        standing = _evaluation_of(run.store.read(EVALUATIONS), sampler.id)
-    _clear_checkpoints(run, report.round, sampler)
-    if report.gate is Gate.STOP and report.round < run.recipe.rounds:
-        run.reporter.note(f"stopped by the gate of round {report.round}: {report.gate_reason}")
-    return sampler, standing
-
-
-def _clear_checkpoints(run: Run, ended: int, sampler: Checkpoint) -> None:
-    """Removes weights nobody needs after a round: all but the sampler's, the best and the last.
-
-    A continued run comes by its earlier rounds again: only the last one that ended clears, and a
-    round that has begun after it keeps what it has.
+    Raises:
+        FactoryError: There is none.
     """
-    reports = run.store.read(ROUNDS)
-    last = max(reports, key=lambda r: r.round)
-    if run.recipe.keep.checkpoints == "all" or ended < last.round:
-        return
-    best = max(reports, key=lambda r: (r.accuracy, r.round))
-    wanted = {sampler.id, best.checkpoint_id, last.checkpoint_id}
-    checkpoints = run.store.read(CHECKPOINTS)
-    wanted |= {c.id for c in checkpoints if c.parent is None or c.round > ended}
-    if run.recipe.train.restart == "base":
-        wanted |= {c.id for c in checkpoints if c.stage == "cold_start"}
-    for checkpoint in checkpoints:
-        if checkpoint.id not in wanted:
-            shutil.rmtree(run.folder_of(checkpoint), ignore_errors=True)
-
-
-def _evaluation_of(evaluations: list[Evaluation], checkpoint_id: str) -> Evaluation:
     for evaluation in evaluations:
         if evaluation.checkpoint_id == checkpoint_id:
             return evaluation
@@ -141,7 +90,8 @@ def _accuracy(evaluation: Evaluation | None) -> dict[str, float] | None:
     return {"accuracy": evaluation.accuracy, "low": evaluation.low, "high": evaluation.high}
 
 
-def _round(report: RoundReport) -> dict[str, Any]:
+def round_row(report: RoundReport) -> dict[str, Any]:
+    """A round as `--json` shows it."""
     return {
         "round": report.round,
         "sampled": report.sampled,
@@ -161,8 +111,3 @@ def _round(report: RoundReport) -> dict[str, Any]:
         "tokens": report.tokens,
         "seconds": json.loads(report.seconds),
     }
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """A row as a table artifact shows it: nested values as text."""
-    return {k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()}

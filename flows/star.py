@@ -9,11 +9,12 @@ from pathlib import Path
 from flows import tasks
 from flows.context import Run
 from flows.evaluate import evaluate
+from flows.finish import finish_round, finished
 from flows.gate import gate
 from flows.opening import open_run
 from flows.problems import training
 from flows.progress import Reporter
-from flows.result import RunResult, finish_round, finished, load_result
+from flows.result import RunResult, load_result
 from flows.sample import rationalize, sample
 from flows.select import check, select
 from flows.start import base_checkpoint, cold_start

@@ -73,7 +73,7 @@ class SampleSection(Section):
     """Name in ``PROMPTS``; by default the one that fits the problems' domain."""
     num_samples: int = Field(2, gt=0)
     """Completions per problem."""
-    temperature: float = Field(0.9, ge=0)
+    temperature: float = Field(0.7, ge=0)
     """Of the softmax; 0 is greedy."""
     top_p: float = Field(1.0, gt=0, le=1)
     """Nucleus: the smallest set of tokens of this probability is sampled from."""
@@ -115,13 +115,13 @@ class TrainSection(Section):
 class SftSection(Section):
     """Supervised fine-tuning with TRL: loss on the completion only."""
 
-    epochs: float = Field(1, gt=0)
+    epochs: float = Field(2, gt=0)
     """Passes over the rows."""
     learning_rate: float = Field(1e-4, gt=0)
     """At its peak: it rises for a tenth of the steps and falls to 0."""
     batch_size: int = Field(8, gt=0)
     """Rows in an optimizer step."""
-    round_decay: float = Field(1.0, gt=0, le=1)
+    round_decay: float = Field(0.6, gt=0, le=1)
     """The rate of round r is `learning_rate` times this to the power of r - 1."""
     max_length: int = Field(1024, gt=0)
     """Tokens of prompt and completion together; longer candidates are not selected, none is cut."""
@@ -149,7 +149,7 @@ class GrpoSection(Section):
 class EvaluateSection(Section):
     """Held-out problems, answered greedily."""
 
-    problems: int = Field(160, ge=32, le=256)
+    problems: int = Field(128, ge=32, le=256)
     """How many held-out problems, where the source has that many to spare."""
     max_tokens: int | None = Field(None, gt=0)
     """Length limit of one completion; by default that of sampling."""

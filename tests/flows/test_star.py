@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -202,14 +203,15 @@ def test_a_round_that_ended_before_clears_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Continuing comes by round 1 again, whose sampler and best are not today's."""
-    import flows.result
+    import flows.finish
 
     star(tmp_path, rounds=2)
     cleared: list[int] = []
-    clear = flows.result._clear_checkpoints
-    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: cleared.append(1))
+    clear = flows.finish._clear_checkpoints
+    folders = SimpleNamespace(rmtree=lambda *_, **__: cleared.append(1))
+    monkeypatch.setattr(flows.finish, "shutil", folders)
     monkeypatch.setattr(
-        flows.result,
+        flows.finish,
         "_clear_checkpoints",
         lambda run, ended, sampler: clear(run, ended, sampler) if ended == 1 else None,
     )

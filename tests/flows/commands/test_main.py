@@ -79,9 +79,7 @@ def test_a_fault_of_ours_shows_its_traceback_and_keeps_json_json(
     assert said == {"error": "ZeroDivisionError: ours", "exit": 1}
 
 
-def test_ctrl_c_is_3(
-    factory: Factory, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_is_3(factory: Factory, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: Store) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
 

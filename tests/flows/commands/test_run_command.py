@@ -84,7 +84,7 @@ def test_a_run_and_what_can_be_asked_of_it(factory: Factory, data: Path, tmp_pat
     ]
     changed = factory(*SMALL, "--rounds", "1", "--set", "sft.epochs=3")
     assert changed.code == 2
-    assert "sft.epochs: 1.0 -> 3.0" in changed.err
+    assert "sft.epochs: 2.0 -> 3.0" in changed.err
 
     out = tmp_path / "rows.jsonl"
     assert factory("export-data", "small", "--out", str(out)).code == 0
