@@ -52,7 +52,7 @@ def make_job(tiny_model: Path, tmp_path: Path) -> Callable[..., TrainingJob]:
             output=str(output),
             rows=str(place),
             seed=7,
-            settings={"epochs": 1, **settings},
+            settings={**({"epochs": 1} if kind == "sft" else {}), **settings},
             verifiers="toy_verifiers:VERIFIERS",
         )
 
