@@ -121,7 +121,7 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
 
 def _preload(recipe: Recipe) -> tuple[str, ...]:
     """What the run's child processes import: five seconds, spent once instead of by each."""
-    asked = (recipe.model.student, recipe.sample.teacher)
+    asked = {recipe.model.student, recipe.sample.teacher} - {"student"}
     sampling = () if all(map(teachers.is_scripted, asked)) else local.PRELOAD
     return sampling + (PRELOAD if recipe.train.trainer == TrlTrainer.name else ())
 
