@@ -2,7 +2,7 @@
 
     python benchmarks/startup.py [--times N]
 
-The run is `factory run star --rounds 3` with the model in the cache; it is interrupted (Ctrl-C)
+The run is `factory run star --rounds 3` with the model in the cache; it is interrupted (SIGTERM)
 once its first line is there, and its folder removed. Median of several.
 """
 
@@ -37,12 +37,12 @@ def first_lines_seconds() -> tuple[float, float]:
         if "evaluate" in line:
             progress = time.monotonic() - began
             break
-    run.send_signal(signal.SIGINT)
+    run.send_signal(signal.SIGTERM)
     run.stderr.read()
     code = run.wait()
     shutil.rmtree(data)
     if first is None or progress is None or code != 3:
-        raise SystemExit(f"expected a progress line and exit code 3 after Ctrl-C, got {code}")
+        raise SystemExit(f"expected a progress line and exit code 3 after SIGTERM, got {code}")
     return first, progress
 
 

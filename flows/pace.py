@@ -18,6 +18,9 @@ WEIGHTS = {"sample": 20.0, "verify": 0.5, "rationalize": 5.0, "sft": 52.0, "grpo
            "evaluate": 10.5}  # fmt: skip
 """Stage -> share of a round's time (docs/results.md), used until a round has been measured."""
 
+MEASURED = 0.1
+"""Share of a stage after which its rate is believed."""
+
 
 @dataclass
 class Stage:
@@ -41,8 +44,11 @@ class Stage:
         return self.now() - self.began
 
     def left(self) -> float | None:
-        """Estimated seconds until the stage ends; None until something is done."""
-        if self.total <= 0 or self.done <= 0:
+        """Estimated seconds until the stage ends; None until a tenth is done.
+
+        The completions of a batch end together, so the first few say nothing.
+        """
+        if self.total <= 0 or self.done < MEASURED * self.total or not self.done:
             return None
         return max(0.0, self.elapsed() * (self.total - self.done) / self.done)
 
