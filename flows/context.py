@@ -87,6 +87,12 @@ class Run:
         """Where a child process of this run writes what its libraries print."""
         return self.store.folder / "logs" / f"{name}.log"
 
+    def path_of(self, folder: Path) -> str:
+        """What a checkpoint keeps of its folder: relative to the run's inside it, else absolute."""
+        if folder.is_relative_to(self.store.folder):
+            return str(folder.relative_to(self.store.folder))
+        return str(folder.absolute())
+
     def folder_of(self, checkpoint: Checkpoint) -> Path:
         """The folder of a checkpoint's weights."""
         return self.store.folder / checkpoint.path

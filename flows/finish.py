@@ -8,14 +8,37 @@ from flows.context import Run
 from flows.report import write_report
 from flows.result import evaluation_of, round_row
 from flows.tasks import publish_table
+from rsfactory.errors import StoreError
 from rsfactory.records import Checkpoint, Evaluation, Gate, RoundReport
-from rsfactory.store import CHECKPOINTS, EVALUATIONS, ROUNDS
+from rsfactory.store import (
+    CANDIDATES,
+    CHECKPOINTS,
+    DAMAGED,
+    EVALUATIONS,
+    ROUNDS,
+    SELECTIONS,
+    Table,
+)
 
 
 def finished(run: Run, round: int) -> RoundReport | None:
-    """The round's report, if the round is over."""
+    """The round's report, if the round is over.
+
+    Raises:
+        StoreError: Shards of the round are missing: there is less than its report counted.
+    """
     reports = run.store.read(ROUNDS, round)
-    return reports[0] if reports else None
+    if not reports:
+        return None
+    tables: tuple[Table[Any], ...] = (CANDIDATES, SELECTIONS)
+    for table in tables:
+        count, there = reports[0].sampled, len(run.store.read(table, round))
+        if there < count:
+            raise StoreError(
+                f"round {round} ended with {count} {table.name}, there are {there}: shards are "
+                f"missing in {run.store.folder}; {DAMAGED}"
+            )
+    return reports[0]
 
 
 def finish_round(

@@ -7,6 +7,7 @@ closes every child process on the way out, whatever happened.
 import contextlib
 import importlib.metadata
 import platform
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,8 +54,11 @@ def open_run(
         StoreError: The data folder cannot be written, or the disk has no room.
     """
     named = name or run_name(recipe, seed)
-    if not named.replace("-", "").replace("_", "").replace(".", "").isalnum() or named[0] == ".":
-        raise InputError(f"a run's name is letters, digits, '-', '_' and '.', got {named!r}")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", named):
+        raise InputError(
+            "a run's name begins with a letter or digit, and has letters, digits, '-', '_' and '.' "
+            f"(a recipe's name begins it), got {named!r}"
+        )
     store = Store(data / "runs" / named)
     source, held_out = _sources(recipe, seed)
     _check(recipe, source, held_out or source)
@@ -128,7 +132,7 @@ def _preload(recipe: Recipe) -> tuple[str, ...]:
 
 def _continue(store: Store, name: str, recipe: Recipe, seed: int, source: ProblemSet) -> Recipe:
     """Writes run.json for a new run, or checks the recipe against the one of the run on disk."""
-    on_disk = store.read_json("run.json")
+    on_disk = store.described()
     fingerprint = source.fingerprint()
     if on_disk is not None:
         if on_disk["seed"] != seed:

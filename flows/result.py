@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.gate import change_between
-from rsfactory.errors import FactoryError
+from rsfactory.errors import FactoryError, StoreError
 from rsfactory.records import Evaluation, Outcome, RoundReport
 from rsfactory.stats import Interval
 from rsfactory.store import CANDIDATES, EVALUATION_CANDIDATES, EVALUATIONS, ROUNDS, Store
@@ -51,7 +51,9 @@ def load_result(store: Store) -> RunResult:
     Raises:
         StoreError: A shard or run.json cannot be read.
     """
-    described = store.read_json("run.json")
+    described = store.described()
+    if described is None:
+        raise StoreError(f"{store.folder} has no run.json, so it is no run (or was never begun)")
     evaluations = store.read(EVALUATIONS)
     stages = {e.stage: e for e in evaluations if e.stage in ("base", "start")}
     base = stages.get("base")

@@ -26,7 +26,7 @@ def base_checkpoint(run: Run) -> Checkpoint:
     folder = _base_folder(run)
     checkpoint = Checkpoint(
         id=weights_id(folder), parent=None, run=run.name, round=0, stage="base",
-        training_set=None, path=str(folder), trainer="none", rows=0, steps=0, seconds=0.0,
+        training_set=None, path=run.path_of(folder), trainer="none", rows=0, steps=0, seconds=0.0,
         metrics="{}",
     )  # fmt: skip
     for before in run.store.read(CHECKPOINTS, 0):

@@ -182,7 +182,7 @@ def fit(
         round=round,
         stage=stage,
         training_set=training_set(run, round),
-        path=str(place.relative_to(run.store.folder)),
+        path=run.path_of(place),
         trainer=trainer.name,
         rows=result.rows,
         steps=result.steps,

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rsfactory.errors import StoreError
-from rsfactory.store import TABLES, Store, Table, schema
+from rsfactory.store import DAMAGED, TABLES, Store, Table, schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -188,8 +188,7 @@ def _create(connection: "duckdb.DuckDBPyConnection", store: Store, state: str) -
         connection.execute(_LINEAGE)
     except duckdb.Error as error:
         raise StoreError(
-            f"the shards of {store.folder} cannot be read: {error}; move a damaged shard away "
-            "and run the same command to make it again"
+            f"the shards of {store.folder} cannot be read: {error}; {DAMAGED}"
         ) from error
     connection.execute("CREATE TABLE catalog_state AS SELECT ? AS state", [state])
 

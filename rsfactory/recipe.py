@@ -22,7 +22,9 @@ from rsfactory.ids import content_id
 class Section(BaseModel):
     """Base of all sections: frozen, and strict about keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class ProblemsSection(Section):

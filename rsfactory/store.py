@@ -34,6 +34,13 @@ SCHEMA_VERSION = "1"
 LOCK_PATIENCE = 0.3
 """Seconds to wait for a lock: another process may only be looking whether there is one."""
 
+DAMAGED = (
+    "put a good copy in its place; in a round that has not ended, move it away and run the same "
+    "command to make it again; a round that has ended cannot be made again, so else remove the run "
+    "(factory rm RUN) and start anew"
+)
+"""What to do about a shard that cannot be read."""
+
 T = TypeVar("T")
 
 
@@ -165,11 +172,15 @@ class Store:
             file.write(line)
 
     def journal_entries(self) -> Iterator[dict[str, Any]]:
-        """The journal's lines; one that a kill cut short is left out."""
-        with contextlib.suppress(FileNotFoundError), (self.folder / "journal.jsonl").open() as file:
+        """The journal's lines; one that a kill cut short, or that is damaged, is left out."""
+        place = self.folder / "journal.jsonl"
+        with contextlib.suppress(FileNotFoundError), place.open(errors="replace") as file:
             for line in file:
-                with contextlib.suppress(json.JSONDecodeError):
-                    yield json.loads(line)
+                entry = None
+                with contextlib.suppress(ValueError):
+                    entry = json.loads(line)
+                if isinstance(entry, dict) and isinstance(entry.get("seconds", 0.0), int | float):
+                    yield entry
 
     def seconds(self, round: int) -> dict[str, float]:
         """Stage -> seconds of a round, over all sessions that worked on it."""
@@ -192,6 +203,25 @@ class Store:
             return None
         except (OSError, ValueError) as error:
             raise StoreError(f"{self.folder / name} cannot be read: {error}") from error
+
+    def described(self) -> dict[str, Any] | None:
+        """The run's ``run.json``: recipe, seed, versions; None where it is missing.
+
+        Raises:
+            StoreError: It cannot be read, or is not that of a run.
+        """
+        found = self.read_json("run.json")
+        if found is None:
+            return None
+        wanted = {"run": str, "recipe": dict, "seed": int, "created": str}
+        if not isinstance(found, dict) or not all(
+            isinstance(found.get(key), kind) for key, kind in wanted.items()
+        ):
+            raise StoreError(
+                f"{self.folder / 'run.json'} is not that of a run (expected {', '.join(wanted)}); "
+                "put a good copy in its place, or remove the run (factory rm RUN)"
+            )
+        return found
 
     def size(self) -> int:
         """Bytes the run takes on disk."""
@@ -269,8 +299,7 @@ def read_shard(table: Table[T], path: Path) -> list[T]:
         return from_frame(table.record, frame)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(
-            f"shard {path} cannot be read ({type(error).__name__}: {error}); "
-            "move it away and run the same command to make it again"
+            f"shard {path} cannot be read ({type(error).__name__}: {error}); {DAMAGED}"
         ) from error
 
 

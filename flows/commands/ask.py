@@ -1,5 +1,6 @@
 """``factory ask``: one question to a run's newest checkpoint, or to any checkpoint's folder."""
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -60,9 +61,9 @@ def _stream(
 ) -> Iterator[str]:
     from generators.teachers.local import stream
 
-    with tempfile.TemporaryDirectory(prefix="factory-") as place:
-        log = Path(place) / "ask.log"
-        yield from stream(folder, messages, log=log, max_tokens=max_tokens, temperature=temperature)
+    log = Path(tempfile.mkdtemp(prefix="factory-")) / "ask.log"  # stays after an error, to be read
+    yield from stream(folder, messages, log=log, max_tokens=max_tokens, temperature=temperature)
+    shutil.rmtree(log.parent)
 
 
 def find_model(data: Path, name: str) -> "tuple[Path, Store | None]":
@@ -79,15 +80,19 @@ def find_model(data: Path, name: str) -> "tuple[Path, Store | None]":
         raise InputError(f"{error}; or give a checkpoint's folder (with a config.json)") from error
     checkpoint = newest_checkpoint(store)
     if checkpoint is None:
-        raise InputError(f"run {store.folder.name} has no checkpoint on disk yet; run it first")
+        raise InputError(
+            f"run {store.folder.name} has no checkpoint on disk that can be asked: it has not come "
+            "to one yet, its weights were removed, or a fake (scripted, dry-run) stands in for them"
+        )
     return store.folder / checkpoint.path, store
 
 
 def newest_checkpoint(store: "Store") -> "Checkpoint | None":
-    """The checkpoint made last among those still on disk."""
+    """The checkpoint made last among those whose weights are on disk."""
     from rsfactory.store import CHECKPOINTS
 
-    there = [c for c in store.read(CHECKPOINTS) if (store.folder / c.path).is_dir()]
+    made = store.read(CHECKPOINTS)
+    there = [c for c in made if any((store.folder / c.path).glob("*.safetensors"))]
     return max(there, key=lambda c: (c.round, STAGES.index(c.stage)), default=None)
 
 

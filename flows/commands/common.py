@@ -3,6 +3,7 @@
 import difflib
 import json
 import math
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -79,7 +80,7 @@ def recipe_of(store: "Store") -> dict[str, Any]:
     Raises:
         InputError: The folder has no run.json (it was never begun, or is no run).
     """
-    described = store.read_json("run.json")
+    described = store.described()
     if described is None:
         raise InputError(f"{store.folder} has no run.json, so it is no run (or was never begun)")
     recipe: dict[str, Any] = described["recipe"]
@@ -129,4 +130,4 @@ def size_words(size: int) -> str:
 
 def data_words(data: Path) -> str:
     """`` --data DIR`` for commands to type next, empty for the default."""
-    return "" if data == Path("data") else f" --data {data}"
+    return "" if data == Path("data") else f" --data {shlex.quote(str(data))}"

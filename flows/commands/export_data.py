@@ -44,7 +44,9 @@ def command(run: str, out: Path, force: bool, data: Path, as_json: bool) -> None
     """
     if out.suffix not in FORMATS:
         raise InputError(f"expected --out with one of {', '.join(FORMATS)}, got {out}")
-    if out.is_dir() or (out.exists() and not force):
+    if out.is_dir():
+        raise InputError(f"{out} is a folder; give a file's name")
+    if out.exists() and not force:
         raise InputError(f"{out} exists; give another name, or --force to replace it")
     store = find_run(data, run)
     recipe_of(store)

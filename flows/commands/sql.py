@@ -1,6 +1,7 @@
 """``factory sql``: a question to a run's tables, read-only."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -21,6 +22,12 @@ Views: problems prompts candidates verdicts flags selections training_rows
 checkpoints evaluations rounds, and lineage with one row a candidate."""
 
 
+def _looking(duckdb: Any) -> tuple[Any, ...]:
+    """Kinds of statements that only read."""
+    kinds = duckdb.StatementType
+    return (kinds.SELECT, kinds.EXPLAIN, kinds.RELATION)
+
+
 @click.command("sql", epilog=EPILOG)
 @click.argument("run")
 @click.argument("query")
@@ -34,6 +41,12 @@ def command(run: str, query: str, data: Path, as_json: bool) -> None:
 
     with open_catalog(find_run(data, run)) as connection:
         try:
+            asked = duckdb.extract_statements(query)
+            if len(asked) != 1 or asked[0].type not in _looking(duckdb):
+                raise InputError(
+                    f"expected one query that reads (SELECT, FROM, DESCRIBE, EXPLAIN), got "
+                    f"{len(asked) or 'none'}; to write a file use --json, or factory export-data"
+                )
             found = connection.execute(query)
             columns = [column[0] for column in found.description or []]
             rows = found.fetchall()

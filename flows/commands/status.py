@@ -59,7 +59,7 @@ def describe(store: "Store") -> dict[str, Any]:
     damaged = {"recipe": None, "state": "damaged", "round": 0, "rounds": 0, "accuracy": None}
     running = store.locked()
     try:
-        described = store.read_json("run.json")
+        described = store.described()
     except StoreError:
         return {**known, **damaged}
     if described is None:

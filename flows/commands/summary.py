@@ -103,7 +103,8 @@ def _print_places(result: "RunResult", store: "Store", data: Path) -> None:
     click.echo(f"report       {store.folder / 'report.html'}\n")
     where = data_words(data)
     click.echo("next:")
-    click.echo(f'  factory ask {result.run} "{_question(store)}"{where}')
+    if checkpoint is not None:
+        click.echo(f'  factory ask {result.run} "{_question(store)}"{where}')
     click.echo(f"  factory why {result.run} {_example(store)}{where}")
     click.echo(f"  factory export-data {result.run} --out {result.run}.jsonl{where}")
 

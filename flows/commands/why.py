@@ -37,7 +37,8 @@ def command(run: str, id: str, data: Path, as_json: bool) -> None:
     """Explain the fate of a problem or a candidate.
 
     ID is a candidate's or problem's key, with or without its prefix (its first 6 digits are
-    enough), or the row number of a problem, from 0.
+    enough), or the row number of a problem, from 0; the rows of generated problems begin again in
+    every round, so a number may name several, which are then listed.
     """
     from rsfactory.catalog import open_catalog
 

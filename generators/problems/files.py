@@ -79,6 +79,7 @@ def _json(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[str, Row]]:
+    csv.field_size_limit(2**31 - 1)  # its own is 128 kB a cell
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         try:
@@ -98,7 +99,7 @@ def _csv(path: Path) -> Iterator[tuple[str, Row]]:
 def _parquet(path: Path) -> Iterator[tuple[str, Row]]:
     import polars as pl
 
-    path.stat()  # a missing file is reported like any other kind's
+    path.open("rb").close()  # a missing file or a folder is reported like any other kind's
     try:
         frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
     except pl.exceptions.PolarsError as error:
@@ -124,6 +125,11 @@ def _parse(text: str, path: Path, first_line: int) -> object:
         raise InputError(
             f"problem file {path}, line {first_line + error.lineno - 1} is not valid JSON: "
             f"{error.msg} at column {error.colno}"
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, 100,000 brackets
+        raise InputError(
+            f"problem file {path}, line {first_line} cannot be read: {error}; "
+            "give long numbers as text, and flat rows"
         ) from error
 
 

@@ -1,6 +1,7 @@
 """The whole loop in seconds: the scripted teacher with the dry-run trainer, both fakes."""
 
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -250,8 +251,10 @@ def test_a_second_process_is_refused(tmp_path: Path) -> None:
 def test_a_bad_name_and_a_full_disk_are_found_before_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match="a run's name"):
-        star(tmp_path, name="../up")
+    for name in ("../up", "-x", ".x", "ä", ""):
+        if name:
+            with pytest.raises(InputError, match="a run's name"):
+                star(tmp_path, name=name)
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with pytest.raises(StoreError, match="no disk space"):
         star(tmp_path)
@@ -271,3 +274,30 @@ def test_held_when_accuracy_falls() -> None:
     assert decide(section, Interval(-0.01, -0.05, 0.03), 0.5, True)[0] is Gate.ADVANCE
     assert decide(section, rose, 0.95, True)[0] is Gate.STOP
     assert decide(section, rose, 0.5, False)[0] is Gate.STOP
+
+
+def test_a_relative_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = star(Path("data"), rounds=1)
+    assert [r.round for r in result.rounds] == [1]
+    base = next(c for c in Store(result.folder).read(CHECKPOINTS) if c.stage == "base")
+    assert base.path == "checkpoints/scripted"
+
+
+def test_a_model_folder_by_a_relative_path(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(tiny_model, tmp_path / "my-model")
+    monkeypatch.chdir(tmp_path)
+    settings = {"model__student": "./my-model", "sample__max_tokens": 2, "rounds": 1}
+    result = star(Path("data"), **settings)
+    assert [r.round for r in result.rounds] == [1]
+
+
+def test_shards_that_are_missing_from_a_round_that_ended(tmp_path: Path) -> None:
+    result = star(tmp_path, rounds=1)
+    Store(result.folder).shards(CANDIDATES, 1)[0].unlink()
+    with pytest.raises(
+        StoreError, match=r"round 1 ended with \d+ candidates, there are \d+: shards"
+    ):
+        star(tmp_path, rounds=2)

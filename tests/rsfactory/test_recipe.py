@@ -37,6 +37,7 @@ def test_a_setting_changes_one_value() -> None:
     [
         ({"sample.num_sample": 5}, "did you mean 'num_samples'"),
         ({"smaple.num_samples": 5}, "did you mean 'sample'"),
+        ({"sft.learning_rate": float("inf")}, "finite number"),
         ({"rounds": 0}, "rounds: input should be greater than 0, got 0"),
         ({"sample.num_samples": "many"}, "got 'many'"),
         ({"rounds.more": 1}, "rounds is not a section"),

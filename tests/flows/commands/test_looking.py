@@ -110,12 +110,43 @@ def test_sql(factory: Factory, store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["SELEC 1", "SELECT * FROM candidate", "DROP VIEW lineage", "CREATE TABLE t (a INT)"]
+    ("query", "says"),
+    [
+        ("SELEC 1", "the query does not run"),
+        ("SELECT * FROM candidate", "the query does not run"),
+        ("DROP VIEW lineage", "expected one query that reads"),
+        ("CREATE TABLE t (a INT)", "expected one query that reads"),
+        ("COPY (SELECT 1) TO 'evil.csv'", "expected one query that reads"),
+        ("SELECT 1; SELECT 2", "got 2"),
+        ("", "got none"),
+        ("/* nothing */", "got none"),
+    ],
 )
-def test_sql_that_is_wrong_or_writes(factory: Factory, store: Store, query: str) -> None:
+def test_sql_that_is_wrong_or_writes(
+    factory: Factory, store: Store, query: str, says: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
     said = factory("sql", "made-1", query)
     assert said.code == 2
-    assert "the query does not run" in said.err
+    assert says in said.err
+    assert not (tmp_path / "evil.csv").exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"run": 1}', '"text"'])
+def test_a_run_json_that_is_no_runs(factory: Factory, store: Store, content: str) -> None:
+    (store.folder / "run.json").write_text(content)
+    assert factory("status", "--json").json["runs"][0]["state"] == "damaged"
+    for command in ("report", "export-data"):
+        said = factory(command, "made-1", "--out", "x.jsonl")
+        assert said.code == 1
+        assert "is not that of a run" in said.err
+
+
+def test_a_damaged_journal_costs_its_lines_only(factory: Factory, store: Store) -> None:
+    with (store.folder / "journal.jsonl").open("ab") as file:
+        file.write(b'[]\n{"stage": "x", "seconds": "y"}\n{"a":\xff\xfe\n')
+    assert factory("report", "made-1").code == 0
 
 
 def test_a_run_is_found_by_its_beginning(factory: Factory, store: Store, data: Path) -> None:

@@ -77,3 +77,28 @@ def test_a_folder_called_like_a_file_is_explained(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
     with pytest.raises(InputError, match="cannot be read"):
         open_source(str(tmp_path / "a.jsonl"), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"question": "a", "answer": ' + "9" * 5000 + "}", r"line 1 cannot be read.*long numbers"),
+        ("[" * 100_000, "line 1 cannot be read"),
+        ('{"question": "What is \\ud800 1?", "answer": "1"}', "line 1: expected text, got half"),
+    ],
+)
+def test_rows_that_python_itself_refuses(tmp_path: Path, line: str, says: str) -> None:
+    place = tmp_path / "odd.jsonl"
+    place.write_text(line + "\n")
+    with pytest.raises(InputError, match=says):
+        open_source(str(place), seed=1)
+
+
+def test_a_large_cell_and_a_folder(tmp_path: Path) -> None:
+    place = tmp_path / "large.csv"
+    rows = "".join(f'"{n} {"x" * 200_000}",{n}\n' for n in range(3))
+    place.write_text("question,answer\n" + rows)
+    assert len(list(open_source(str(place), seed=1).problems())) == 3
+    (tmp_path / "folder.parquet").mkdir()
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        open_source(str(tmp_path / "folder.parquet"), seed=1)
