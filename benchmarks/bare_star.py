@@ -177,7 +177,7 @@ def main() -> None:
             for c, rejection in select_candidates(
                 rows, {v.candidate_id: v for v in verdicts}, flags, earlier=[],
                 max_per_problem=recipe.select.max_per_problem,
-                reject_flags=recipe.select.reject_flags,
+                reject_flags=["leaked_hint"],
             )
             if rejection is None
         ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Selection: which candidates go to training, and for every other one the rule that kept it out.
 
 Rules in order, the first that applies is the reason: ``outcome`` (only correct ones), ``flag``
-(the recipe's `reject_flags`), ``length`` (longer than training takes), ``duplicate`` (of this round
+(one of ``reject_flags``), ``length`` (longer than training takes), ``duplicate`` (of this round
 or an earlier selection), ``max_per_problem`` (the first ones by index; a hinted one only where no
 candidate without a hint was correct).
 """

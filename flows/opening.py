@@ -112,10 +112,9 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
             f"every problem of {source.name} is held out by {held_out.name}; "
             "give a held-out set with other questions, or leave --held-out away"
         )
-    for flag in recipe.select.reject_flags:
-        if flag not in CHECKS:
-            known = ", ".join(CHECKS)
-            raise InputError(f"select.reject_flags: no check is called {flag!r}; there is: {known}")
+    for name in recipe.flags:
+        if name not in CHECKS:
+            raise InputError(f"flags: no check is called {name!r}; there is: {', '.join(CHECKS)}")
     if recipe.problems.columns and recipe.problems.source.startswith("gym:"):
         raise InputError(f"--map names columns of a file; {source.name} is generated and has none")
     teachers.check(recipe.sample.teacher)

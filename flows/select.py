@@ -5,6 +5,7 @@ from filters.select import select_candidates
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
 from flows.verify import part_of
+from rsfactory.recipe import policy
 from rsfactory.records import Candidate, Flag, Problem, Selection
 from rsfactory.store import CANDIDATES, FLAGS, SELECTIONS, VERDICTS, read_shard
 
@@ -16,7 +17,8 @@ def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:
             found = [
                 flag
                 for candidate in read_shard(CANDIDATES, shard)
-                for one in CHECKS.values()
+                for name, one in CHECKS.items()
+                if policy(run.recipe, name) != "ignore"
                 for flag in one.check(problems[candidate.problem_id], candidate)
             ]
             run.store.write(FLAGS, round, part_of(shard), found)
@@ -47,7 +49,7 @@ def select(run: Run, round: int) -> list[Selection]:
                 run.store.read(FLAGS, round),
                 earlier=_selected_before(run, round),
                 max_per_problem=run.recipe.select.max_per_problem,
-                reject_flags=run.recipe.select.reject_flags,
+                reject_flags=[n for n in CHECKS if policy(run.recipe, n) == "reject"],
                 max_length=run.recipe.sft.max_length,
             )
         ]

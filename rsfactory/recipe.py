@@ -97,8 +97,6 @@ class SelectSection(Section):
 
     max_per_problem: int = Field(2, gt=0)
     """Distinct correct traces of a problem in one round."""
-    reject_flags: list[str] = ["leaked_hint"]
-    """Flags that keep a candidate out."""
 
 
 class TrainSection(Section):
@@ -173,6 +171,12 @@ class KeepSection(Section):
     """`best_and_last` keeps the next round's sampler too."""
 
 
+Policy = Literal["ignore", "count", "reject"]
+"""What becomes of a flag: not looked for, kept beside the candidate, or a reason to reject it."""
+POLICIES: dict[str, Policy] = {"leaked_hint": "reject"}
+"""Check -> policy where a recipe says nothing; others are counted."""
+
+
 class Recipe(Section):
     """All that decides a run, besides its seed."""
 
@@ -187,6 +191,8 @@ class Recipe(Section):
     cold_start: ColdStartSection = ColdStartSection()
     sample: SampleSection = SampleSection()
     rationalize: RationalizeSection = RationalizeSection()
+    flags: dict[str, Policy] = {}
+    """Check -> `ignore`, `count` or `reject`; by default `leaked_hint` rejects, others count."""
     select: SelectSection = SelectSection()
     train: TrainSection = TrainSection()
     sft: SftSection = SftSection()
@@ -194,6 +200,11 @@ class Recipe(Section):
     evaluate: EvaluateSection = EvaluateSection()
     gate: GateSection = GateSection()
     keep: KeepSection = KeepSection()
+
+
+def policy(recipe: Recipe, check: str) -> Policy:
+    """What a recipe does with a check's flags."""
+    return recipe.flags.get(check, POLICIES.get(check, "count"))
 
 
 MORE_KNOBS = ("rounds", "problems.per_round", "problems.limit")

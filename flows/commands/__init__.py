@@ -26,6 +26,9 @@ COMMANDS = {
     "sql": "sql",
     "ask": "ask",
     "export-data": "export_data",
+    "verify": "verify",
+    "validate": "validate",
+    "audit": "audit",
     "rm": "rm",
     "doctor": "doctor",
 }

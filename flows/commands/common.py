@@ -1,11 +1,12 @@
 """What commands share: their common options, how a run is found, and how they print."""
 
+import contextlib
 import difflib
 import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +37,41 @@ def data_option(command: F) -> F:
         type=click.Path(path_type=Path),
         help="Folder that holds runs/.",
     )(command)
+
+
+def map_option(command: F) -> F:
+    """``--map NAME=COLUMN``, handed over as ``columns``; read each with `mapping`."""
+    text = "Which column of the file is meant by a name, e.g. --map answer=gold."
+    return click.option("--map", "columns", multiple=True, metavar="NAME=COLUMN", help=text)(
+        command
+    )
+
+
+def mapping(text: str) -> tuple[str, str]:
+    """Name and column of ``name=column``.
+
+    Raises:
+        InputError: One of the two is missing.
+    """
+    name, equals, column = text.partition("=")
+    if not (name and equals and column):
+        raise InputError(f"expected --map name=column, e.g. --map problem=question, got {text!r}")
+    return name, column
+
+
+@contextlib.contextmanager
+def counting(unit: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar with the time left on standard error, where that is a terminal; call it for each."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), unit, TimeRemainingColumn())
+    shown = Progress(
+        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    )
+    with shown:
+        task = shown.add_task(unit, total=total)
+        yield lambda: shown.advance(task)
 
 
 def runs_folder(data: Path) -> Path:

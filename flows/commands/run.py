@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from flows.commands.common import data_option, json_option, print_json
+from flows.commands.common import data_option, json_option, map_option, mapping, print_json
 from rsfactory.errors import InputError
 
 EPILOG = """Example: factory run star --rounds 3
@@ -27,8 +27,7 @@ Without a Hub: give files, and --model FOLDER (or the embedded model)."""
 @click.option("--model", help="The student: embedded, a folder, or a Hub id.")
 @click.option("--teacher", help="Who answers: student, local:MODEL, scripted.")
 @click.option("--problems", metavar="SRC", help="gym:FAMILY, a file, or a Hub id.")
-@click.option("--map", "columns", multiple=True, metavar="NAME=COLUMN",
-              help="Which column of the file is problem, answer, choices or solution.")  # fmt: skip
+@map_option
 @click.option("--held-out", metavar="SRC", help="Held-out problems; by default from --problems.")
 @click.option("--limit", type=int, help="At most so many training problems in the whole run.")
 @click.option("--seed", type=int, default=0, show_default=True)
@@ -100,7 +99,7 @@ def settings_of(
     if flags["problems"] is not None and flags["problems"] != _own_source(recipe, changed):
         settings["problems.params"] = {}  # those of a generated family fit no other source
     if columns:
-        settings["problems.columns"] = dict(_mapping(text) for text in columns)
+        settings["problems.columns"] = dict(mapping(text) for text in columns)
     return {**settings, **changed}
 
 
@@ -111,10 +110,3 @@ def _own_source(recipe: str, changed: dict[str, Any]) -> str | None:
     with contextlib.suppress(InputError):
         return load(recipe, changed).problems.source
     return None
-
-
-def _mapping(text: str) -> tuple[str, str]:
-    name, equals, column = text.partition("=")
-    if not (name and equals and column):
-        raise InputError(f"expected --map name=column, e.g. --map problem=question, got {text!r}")
-    return name, column

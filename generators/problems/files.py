@@ -19,13 +19,8 @@ def open_set(spec: str, options: Options) -> FiniteSet:
         InputError: It is missing, empty, broken, of another kind, or not understood.
     """
     path = Path(spec)
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(
-            f"problem file {path} is of an unknown kind; expected {', '.join(READERS)}"
-        )
     found = formats.problems(
-        _located(path, reader),
+        read_rows(path),
         path.name,
         options.columns,
         options.verifier,
@@ -34,10 +29,17 @@ def open_set(spec: str, options: Options) -> FiniteSet:
     return FiniteSet(path.name, "unknown", found, options)
 
 
-def _located(
-    path: Path, reader: Callable[[Path], Iterator[tuple[str, Row]]]
-) -> Iterator[tuple[str, Row]]:
-    """A file's rows; what can be wrong with the file itself becomes an InputError."""
+def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """A file's rows, each with the words that say where it is.
+
+    Raises:
+        InputError: The file is missing, empty, broken or of another kind.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(
+            f"problem file {path} is of an unknown kind; expected {', '.join(READERS)}"
+        )
     try:
         count = 0
         for where, row in reader(path):

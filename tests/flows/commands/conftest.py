@@ -40,7 +40,8 @@ def factory(data: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable
     before = signal.getsignal(signal.SIGTERM)
 
     def call(*words: str) -> Said:
-        where = [] if words[0].startswith("-") else ["--data", str(data)]
+        alone = words[0].startswith("-") or words[0] in ("validate", "audit")
+        where = [] if alone else ["--data", str(data)]
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
             main([*words, *where])

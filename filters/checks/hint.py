@@ -1,14 +1,8 @@
-"""Checks on a candidate's reasoning: each looks for one thing and reports what it saw.
-
-A check never decides: it leaves a flag with its evidence, and the recipe's
-``select.reject_flags`` says which flags keep a candidate out of training. A check is a class with a
-``name`` and one method, and one line in `CHECKS`.
-"""
+"""``leaked_hint``: a hinted completion that shows its hint."""
 
 import re
 
-from filters.verify.extract import first_claim, visible
-from rsfactory.contracts import Check
+from filters.checks.answers import REACH, before_answer, derives
 from rsfactory.records import Candidate, Flag, Problem
 
 _MENTIONS = re.compile(
@@ -25,12 +19,6 @@ _MENTIONS = re.compile(
     r"|\byou (?:gave|told|provided|said|mentioned)\b",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(r"\d[\d,.]*|[^\W\d_]+")
-_STEP = re.compile(r"\d|[=<>+*/^\\]")
-_FEWEST = 3
-"""Numbers and words before the answer below which there is no derivation."""
-_REACH = 100_000
-"""Characters that are looked at: a longer completion is judged by its beginning."""
 
 
 class LeakedHint:
@@ -51,33 +39,16 @@ class LeakedHint:
         """One flag at most; none for a candidate that had no hint."""
         if not candidate.hinted:
             return []
-        text = candidate.completion[:_REACH]
+        text = candidate.completion[:REACH]
         found = _MENTIONS.search(text)
         if found:
             around = text[max(0, found.start() - 30) : found.end() + 30]
             return [self._flag(candidate, f"mentions it: {' '.join(around.split())!r}")]
-        before = _before_answer(text)
-        if not _derives(before, problem.domain):
+        before = before_answer(text)
+        if not derives(before, problem.domain):
             shown = " ".join(before.split())
             return [self._flag(candidate, f"no derivation before the answer, only {shown!r}")]
         return []
 
     def _flag(self, candidate: Candidate, evidence: str) -> Flag:
         return Flag.make(candidate.id, self.name, evidence)
-
-
-def _before_answer(text: str) -> str:
-    """What a completion says before it first states an answer, thinking included."""
-    seen = visible(text)
-    claim = first_claim(seen)
-    hidden = text[: text.find(seen)] if seen else text
-    return hidden + (seen if claim is None else seen[: claim.start])
-
-
-def _derives(before: str, domain: str) -> bool:
-    if domain == "math" and not _STEP.search(before):
-        return False
-    return len(_TOKEN.findall(before)) >= _FEWEST
-
-
-CHECKS: dict[str, Check] = {"leaked_hint": LeakedHint()}

@@ -1,0 +1,57 @@
+"""False accepts and rejects are counted from the label's side, unverifiable ones on their own."""
+
+import pytest
+
+from filters.audit import audit, gold_candidate, kind_of, labelled
+from filters.verify.pool import VerifierPool
+from rsfactory.errors import InputError
+
+ROWS = [
+    {"gold": "7", "completion": r"\boxed{7}", "label": True, "source": "a"},
+    {"gold": "7", "completion": r"\boxed{8}", "label": False, "source": "a"},
+    {"gold": "7", "completion": r"\boxed{7}", "label": "wrong", "source": "b"},
+    {"gold": "7", "completion": "seven, I think", "label": "pass", "source": "b"},
+    {"gold": "", "completion": r"\boxed{7}", "label": 1, "source": "b"},
+]
+
+
+def test_counts_rates_and_sources() -> None:
+    rows = [labelled(i, row, {}, "math", "f.jsonl") for i, row in enumerate(ROWS)]
+    with VerifierPool() as pool:
+        found, verdicts = audit(rows, pool)
+    kinds = [kind_of(row, verdict) for row, verdict in zip(rows, verdicts, strict=True)]
+    assert kinds == [None, None, "false_accept", "false_reject", "unverifiable"]
+    assert {k: found[k] for k in ("rows", "accepted", "false_accepts", "false_rejects")} == {
+        "rows": 5, "accepted": 2, "false_accepts": 1, "false_rejects": 1,
+    }  # fmt: skip
+    assert found["unverifiable"] == 1
+    assert found["false_accept_rate"]["rate"] == 1 / 2  # of the two that are labelled wrong
+    assert found["false_reject_rate"]["rate"] == 1 / 3
+    assert list(found["by_source"]) == ["a", "b"]
+    assert found["by_source"]["a"]["false_accepts"] == 0
+
+
+def test_nothing_labelled_wrong_has_no_rate_of_false_accepts() -> None:
+    with VerifierPool() as pool:
+        found, _ = audit([labelled(0, ROWS[0], {}, "math", "f")], pool)
+    assert found["false_accept_rate"] is None
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"gold": "1", "completion": "2"}, r"row 3: expected a column 'label', found gold, compl"),
+        ({"gold": "1", "completion": "2", "label": "maybe"}, r"row 3: expected a label.*'maybe'"),
+    ],
+)
+def test_rows_that_cannot_be_used(row: dict[str, str], says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        labelled(3, row, {}, "math", "f.jsonl")
+
+
+@pytest.mark.parametrize("gold", ["7", r"\frac{1}{2}", "(1, 2)", "x^2 + 1"])
+def test_a_gold_is_accepted_by_its_verifier(gold: str) -> None:
+    row = labelled(0, {"gold": gold, "completion": "", "label": 1}, {}, "math", "f")
+    with VerifierPool() as pool:
+        [verdict] = pool.verify([(row.problem, gold_candidate(row.problem))])
+    assert verdict.outcome == "correct", verdict.reason

@@ -1,0 +1,75 @@
+"""``factory validate`` and ``factory audit`` as they are typed."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Factory = Callable[..., Any]
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    rows = [
+        {"gold": "7", "completion": r"\boxed{7}", "label": True, "source": "a"},
+        {"gold": "7", "completion": r"\boxed{9}", "label": True, "source": "b"},
+    ]
+    place = tmp_path / "labelled.jsonl"
+    place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return place
+
+
+def test_audit_as_json_and_every_verdict(factory: Factory, labelled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "verdicts.jsonl"
+    said = factory("audit", "math", str(labelled), "--out", str(out), "--json")
+    assert said.code == 0
+    assert said.json["rows"] == 2
+    assert said.json["false_rejects"] == 1
+    assert said.json["by_source"]["b"]["false_reject_rate"]["rate"] == 1
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["outcome"] for line in lines] == ["correct", "wrong"]
+    assert set(lines[0]) >= {"row", "outcome", "extracted", "reason", "seconds"}
+
+
+def test_audit_for_people(factory: Factory, labelled: Path) -> None:
+    said = factory("audit", "math", str(labelled))
+    assert "false rejects" in said.out
+    assert "row 1: false_reject, wrong: 9 is not 7" in said.out
+
+
+def test_audit_maps_columns_and_says_which_are_there(factory: Factory, tmp_path: Path) -> None:
+    place = tmp_path / "odd.csv"
+    place.write_text("truth,text,base_status\n7,#### 7,pass\n")
+    said = factory("audit", "math", str(place))
+    assert said.code == 2
+    assert "expected a column 'gold', found truth, text, base_status" in said.err
+    mapped = ["--map", "gold=truth", "--map", "completion=text", "--map", "label=base_status"]
+    assert factory("audit", "math", str(place), *mapped, "--json").json["accepted"] == 1
+
+
+def test_audit_of_what_is_not_there(factory: Factory, tmp_path: Path, labelled: Path) -> None:
+    assert factory("audit", "math", str(tmp_path / "no.jsonl")).code == 2
+    said = factory("audit", "maths", str(labelled))
+    assert said.code == 2
+    assert "math" in said.err
+
+
+def test_validate_a_family(factory: Factory) -> None:
+    said = factory("validate", "gym:basic_arithmetic", "--limit", "20", "--json")
+    assert said.code == 0
+    assert said.json == {"rows": 20, "correct": 20, "failed": []}
+
+
+def test_validate_names_the_golds_that_fail(factory: Factory, tmp_path: Path) -> None:
+    place = tmp_path / "golds.jsonl"
+    rows = [{"question": "1 + 1?", "answer": "2"}, {"question": "1 + 2?", "answer": r"\frac{3"}]
+    place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = factory("validate", str(place), "--verifier", "math", "--json")
+    assert said.code == 1
+    assert said.json["correct"] == 1
+    [failed] = said.json["failed"]
+    assert failed["row"] == 1
+    assert failed["outcome"] == "unverifiable"
+    assert "1 of 2 golds" in factory("validate", str(place), "--verifier", "math").out
