@@ -37,7 +37,7 @@ _SPELLINGS = (
     (re.compile(r"\\left|\\right|\\[,;!() \[\]]|\\quad|[$€£]|\\\$"), " "),
     (re.compile(r"(\d+)\s*\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}"), r"(\1+(\2)/(\3))"),
     (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"((\1)/(\2))"),
-    (re.compile(r"\\times|\\cdot|\\ast|[×·∙⋅∗]|(?<=\d) ?[xX] ?(?=\d)"), "*"),
+    (re.compile(r"\\times|\\cdot|\\ast|[×·∙⋅∗]|(?<=[\d)]) ?[xX] ?(?=[\d(])"), "*"),
     (re.compile(r"\\div|[÷∕]"), "/"),
     (re.compile(r"[−–]"), "-"),
     (re.compile(r"^\s*[-*] "), ""),  # a bullet

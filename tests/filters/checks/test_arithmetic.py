@@ -34,6 +34,7 @@ TABLE = [
     ("x + 3 + 4 = 9", [], "an operator in front of what is read"),
     ("3 + 4 = 9x", [], "a letter behind"),
     ("3 x 4 = 12, 3x4=11", ["3*4 = 11"], "x between numbers"),
+    ("520 x (1 + 0.18) = 613.6", [], "x before a bracket"),
     ("20% of 50 = 10", [], "percent"),
     ("50 - 10% = 45", [], "percent behind"),
     ("2^10 = 1024 and 2**3 = 9", ["2^3 = 9"], "powers"),
