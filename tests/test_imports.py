@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +103,13 @@ def test_help_loads_nothing_slow() -> None:
     loaded = ast.literal_eval(done.stderr)
     assert "click" in loaded
     assert set(loaded) & set(SLOW) == set()
+
+
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {
+        ".".join(init.parent.relative_to(ROOT).parts)
+        for folder in ALLOWED
+        for init in (ROOT / folder).rglob("__init__.py")
+    }
+    assert there | {"flows.recipes"} == set(listed)
