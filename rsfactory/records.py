@@ -105,7 +105,7 @@ class Checkpoint:
     steps: int
     """Optimizer steps."""
     seconds: float
-    """Wall time of the stage, over all sessions that worked on it."""
+    """Wall time of the stage, over all starts of the command that worked on it."""
     metrics: str
     """JSON: what the trainer measured (loss, reward, rows/s)."""
 
@@ -280,4 +280,4 @@ class RoundReport:
     grpo: str
     """JSON: what GRPO sampled and gained; ``{}`` where it did not run."""
     seconds: str
-    """JSON: stage -> seconds, over all sessions that worked on this round."""
+    """JSON: stage -> seconds, over all starts of the command that worked on it."""

@@ -183,7 +183,7 @@ class Store:
                     yield entry
 
     def seconds(self, round: int) -> dict[str, float]:
-        """Stage -> seconds of a round, over all sessions that worked on it."""
+        """Stage -> seconds of a round, over all starts of the command that worked on it."""
         total: dict[str, float] = {}
         for entry in self.journal_entries():
             if entry.get("round") == round and "stage" in entry:

@@ -28,7 +28,9 @@ SHOWN = 5
 @click.argument("verifier")
 @click.argument("file", type=click.Path(path_type=Path))
 @map_option
-@click.option("--out", type=click.Path(path_type=Path), help="Every verdict, as JSON Lines.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Every verdict, as JSON Lines."
+)
 @json_option
 def command(
     verifier: str, file: Path, columns: tuple[str, ...], out: Path | None, as_json: bool

@@ -34,7 +34,7 @@ def data_option(command: F) -> F:
         "--data",
         default="data",
         show_default=True,
-        type=click.Path(path_type=Path),
+        type=click.Path(file_okay=False, path_type=Path),
         help="Folder that holds runs/.",
     )(command)
 

@@ -10,7 +10,9 @@ from flows.commands.common import data_option, find_run, json_option, print_json
 @click.command("report", epilog="Example: factory report RUN --out report.html")
 @click.argument("run")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="File to write; by default in the run's folder."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; by default in the run's folder.",
 )
 @data_option
 @json_option

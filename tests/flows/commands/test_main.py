@@ -87,3 +87,16 @@ def test_ctrl_c_is_3(factory: Factory, store: Store, monkeypatch: pytest.MonkeyP
     said = factory("status", "--json")
     assert said.code == said.json["exit"] == 3
     assert said.err.strip() == "stopped; nothing is lost"  # only a run has something to continue
+
+
+def test_a_file_where_a_folder_is_meant_and_the_other_way_round(
+    factory: Factory, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for words in (["status"], ["run", "star"]):
+        said = factory(*words, "--data", str(tmp_path / "file"))
+        assert said.code == 2
+        assert "is a file" in said.err
+    said = factory("report", "made-1", "--out", str(tmp_path))
+    assert said.code == 2
+    assert "is a directory" in said.err
