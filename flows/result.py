@@ -25,7 +25,7 @@ class RunResult:
     change: Interval | None
     """Last round against start, paired."""
     seconds: float
-    """Of all stages, over all starts of the command; opening the run and what a kill cut off are not in it."""
+    """Of all stages, over all starts of the command; opening and what a kill cut are not in it."""
     tokens: int
     """Completion tokens sampled, evaluation included, GRPO left out."""
 
