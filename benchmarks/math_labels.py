@@ -9,11 +9,10 @@ counted on its own. ``--out`` writes every row on which label and verdict differ
 
 import argparse
 import json
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filters.audit import audit, kind_of, labelled
 from filters.verify.pool import VerifierPool
 from filters.verify.verdicts import verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
@@ -26,6 +25,9 @@ FILES = (
     "completions/mathcoder_math.jsonl",
     "completions/math50x3_nemo.jsonl",
 )
+
+
+COUNTS = ("rows", "accepted", "false_accepts", "false_rejects", "unverifiable", "rows_per_second")
 
 
 class PlainMathVerify:
@@ -49,49 +51,20 @@ class PlainMathVerify:
 PLAIN = PlainMathVerify()
 
 
-def pairs(path: Path, verifier: str) -> Iterator[tuple[Problem, Candidate]]:
-    """The rows of a labelled file as problems and candidates."""
-    for number, line in enumerate(path.read_text().splitlines()):
-        row = json.loads(line)
-        problem = Problem(
-            id=f"p-{number}", source=path.name, split="held_out", domain="math",
-            verifier=verifier, prompt=row["problem"], answer=str(row["gold"]), choices=[],
-            solution=None, row=number,
-        )  # fmt: skip
-        yield problem, Candidate(
-            id=f"c-{number}", problem_id=problem.id, prompt_id="t", teacher=row["source"],
-            sampling="{}", index=0, attempt=0, round=0, hinted=False, seed=0, max_tokens=0,
-            completion=row["completion"], reasoning=None, finish_reason="stop", prompt_tokens=0,
-            tokens=0,
-        )  # fmt: skip
-
-
 def measure(path: Path, verifier: str, pool: VerifierPool) -> tuple[dict[str, Any], list[Any]]:
     """Counts of one file under one verifier, and the rows that differ from their label."""
-    labels = [json.loads(line)["label"] for line in path.read_text().splitlines()]
-    rows = list(pairs(path, verifier))
-    began = time.monotonic()
-    verdicts = pool.verify(rows)
-    seconds = time.monotonic() - began
-    counts = dict.fromkeys(("accepted", "false_accepts", "false_rejects", "unverifiable"), 0)
-    differ = []
-    for (problem, candidate), label, found in zip(rows, labels, verdicts, strict=True):
-        right = found.outcome is Outcome.CORRECT
-        counts["accepted"] += right
-        kind = None
-        if found.outcome is Outcome.UNVERIFIABLE:
-            kind = "unverifiable"
-        elif right != label:
-            kind = "false_accepts" if right else "false_rejects"
-        if kind:
-            counts[kind] += 1
-            differ.append(
-                {"file": path.name, "row": problem.row, "verifier": verifier, "kind": kind,
-                 "gold": problem.answer, "outcome": found.outcome, "extracted": found.extracted,
-                 "reason": found.reason, "tail": candidate.completion[-200:]}
-            )  # fmt: skip
-    speed = round(len(rows) / seconds, 1)
-    return {"rows": len(rows), **counts, "rows_per_second": speed}, differ
+    read = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [labelled(i, row, {}, verifier, path.name) for i, row in enumerate(read)]
+    found, verdicts = audit(rows, pool)
+    counts = {k: found[k] for k in COUNTS}
+    differ = [
+        {"file": path.name, "row": row.row, "verifier": verifier, "kind": kind,
+         "gold": row.problem.answer, "outcome": judged.outcome, "extracted": judged.extracted,
+         "reason": judged.reason, "tail": row.candidate.completion[-200:]}
+        for row, judged in zip(rows, verdicts, strict=True)
+        if (kind := kind_of(row, judged))
+    ]  # fmt: skip
+    return counts, differ
 
 
 def main() -> None:

@@ -172,7 +172,12 @@ class LiveReporter(_Tracked):
             refresh_per_second=4,
             transient=True,
         )
-        self._live.start(refresh=True)
+
+    def stage(self, round: int, name: str, total: int, unit: str) -> None:
+        """Begins a stage; before the first one the terminal is for what fetches the model."""
+        super().stage(round, name, total, unit)
+        if not self._live.is_started:
+            self._live.start(refresh=True)
 
     def note(self, text: str) -> None:
         """Prints the line above the view."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from flows.plot import Line, Point, plot
 from flows.result import RunResult, load_result
-from rsfactory.errors import StoreError
 from rsfactory.records import Candidate, Evaluation, Outcome, Problem, RoundReport
 from rsfactory.store import CANDIDATES, PROBLEMS, SELECTIONS, VERDICTS, Store, write_file
 
@@ -52,10 +51,8 @@ def write_report(store: Store, path: Path) -> None:
     Raises:
         StoreError: The run cannot be read, or the file cannot be written.
     """
-    described = store.described()
-    if described is None:
-        raise StoreError(f"{store.folder} has no run.json, so it is no run (or was never begun)")
-    page = html(load_result(store), described, examples(store))
+    result = load_result(store)
+    page = html(result, store.described() or {}, examples(store))
     write_file(path, page.encode())
 
 

@@ -5,7 +5,7 @@ from filters.select import select_candidates
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
 from flows.verify import part_of
-from rsfactory.recipe import policy
+from rsfactory.recipe import treatment
 from rsfactory.records import Candidate, Flag, Problem, Selection
 from rsfactory.store import CANDIDATES, FLAGS, SELECTIONS, VERDICTS, read_shard
 
@@ -18,7 +18,7 @@ def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:
                 flag
                 for candidate in read_shard(CANDIDATES, shard)
                 for name, one in CHECKS.items()
-                if policy(run.recipe, name) != "ignore"
+                if treatment(run.recipe, name) != "ignore"
                 for flag in one.check(problems[candidate.problem_id], candidate)
             ]
             run.store.write(FLAGS, round, part_of(shard), found)
@@ -49,7 +49,7 @@ def select(run: Run, round: int) -> list[Selection]:
                 run.store.read(FLAGS, round),
                 earlier=_selected_before(run, round),
                 max_per_problem=run.recipe.select.max_per_problem,
-                reject_flags=[n for n in CHECKS if policy(run.recipe, n) == "reject"],
+                reject_flags=[n for n in CHECKS if treatment(run.recipe, n) == "reject"],
                 max_length=run.recipe.sft.max_length,
             )
         ]

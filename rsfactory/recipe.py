@@ -171,10 +171,10 @@ class KeepSection(Section):
     """`best_and_last` keeps the next round's sampler too."""
 
 
-Policy = Literal["ignore", "count", "reject"]
+Treatment = Literal["ignore", "count", "reject"]
 """What becomes of a flag: not looked for, kept beside the candidate, or a reason to reject it."""
-POLICIES: dict[str, Policy] = {"leaked_hint": "reject"}
-"""Check -> policy where a recipe says nothing; others are counted."""
+TREATMENTS: dict[str, Treatment] = {"leaked_hint": "reject"}
+"""Check -> treatment where a recipe says nothing; others are counted."""
 
 
 class Recipe(Section):
@@ -191,7 +191,7 @@ class Recipe(Section):
     cold_start: ColdStartSection = ColdStartSection()
     sample: SampleSection = SampleSection()
     rationalize: RationalizeSection = RationalizeSection()
-    flags: dict[str, Policy] = {}
+    flags: dict[str, Treatment] = {}
     """Check -> `ignore`, `count` or `reject`; by default `leaked_hint` rejects, others count."""
     select: SelectSection = SelectSection()
     train: TrainSection = TrainSection()
@@ -202,9 +202,9 @@ class Recipe(Section):
     keep: KeepSection = KeepSection()
 
 
-def policy(recipe: Recipe, check: str) -> Policy:
+def treatment(recipe: Recipe, check: str) -> Treatment:
     """What a recipe does with a check's flags."""
-    return recipe.flags.get(check, POLICIES.get(check, "count"))
+    return recipe.flags.get(check, TREATMENTS.get(check, "count"))
 
 
 MORE_KNOBS = ("rounds", "problems.per_round", "problems.limit")

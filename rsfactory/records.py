@@ -195,7 +195,7 @@ class Selection:
     round: int
     selected: bool
     rejected_by: str | None
-    """``outcome``, ``flag``, ``duplicate``, ``max_per_problem``; None when selected."""
+    """``outcome``, ``flag``, ``length``, ``duplicate``, ``max_per_problem``; None when selected."""
     reason: str
 
     @staticmethod

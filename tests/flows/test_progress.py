@@ -174,3 +174,15 @@ def test_time_left_in_the_first_round_grows_with_the_rounds(now: Clock) -> None:
 )
 def test_clock(seconds: float, words: str) -> None:
     assert clock(seconds) == words
+
+
+def test_before_the_first_stage_nothing_is_drawn() -> None:
+    """What pip prints while it fetches the model must not be drawn over."""
+    console = terminal()
+    reporter = LiveReporter(1, console)
+    reporter.note("factory run star")
+    assert console.file.getvalue() == "factory run star\n"  # type: ignore[attr-defined]
+    reporter.stage(0, "evaluate", 2, "completions")
+    assert "evaluate" in console.file.getvalue()  # type: ignore[attr-defined]
+    reporter.close()
+    reporter.close()
