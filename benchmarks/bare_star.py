@@ -38,7 +38,7 @@ from generators.teachers.local_child import Engine
 from rsfactory.chat import messages
 from rsfactory.contracts import TrainingJob
 from rsfactory.ids import seed_of
-from rsfactory.recipe import load
+from rsfactory.recipe import load, treatment
 from rsfactory.records import Candidate, Outcome, Problem, TrainingRow
 from rsfactory.store import to_frame
 from trainers import grpo, sft
@@ -177,7 +177,8 @@ def main() -> None:
             for c, rejection in select_candidates(
                 rows, {v.candidate_id: v for v in verdicts}, flags, earlier=[],
                 max_per_problem=recipe.select.max_per_problem,
-                reject_flags=["leaked_hint"],
+                reject_flags=[name for name in CHECKS if treatment(recipe, name) == "reject"],
+                max_length=recipe.sft.max_length,
             )
             if rejection is None
         ]  # fmt: skip

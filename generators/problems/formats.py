@@ -81,14 +81,13 @@ def problems(
             parts = reader(row)
         except BadRow as error:
             raise InputError(f"{source}, {where}: {error}") from error
-        problem = _problem(parts, source, number, verifier)
-        for text in (problem.prompt, problem.answer, problem.solution or "", *problem.choices):
+        for text in (parts.prompt, parts.answer, parts.solution or "", *parts.choices):
             if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
                 raise InputError(
                     f"{source}, {where}: expected text, got half a character (a lone surrogate) "
                     f"in {text[:40]!r}; write the file as UTF-8"
                 )
-        yield problem
+        yield _problem(parts, source, number, verifier)
 
 
 def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
@@ -97,9 +96,8 @@ def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Probl
         kind, decides = "choice", "choice"
     elif parts.math or mathematical(parts.answer):
         kind, decides = "math", "math"
-    key = [text.encode("utf-8", "replace").decode() for text in (parts.prompt, parts.answer)]
     return Problem(
-        id=Problem.key(source, *key),
+        id=Problem.key(source, parts.prompt, parts.answer),
         source=source,
         split="train",
         domain=kind,
