@@ -5,7 +5,7 @@ processes that make the same thing make the same key. Every field is a scalar or
 a record is one row of a Parquet shard, and its class is the shard's schema.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rsfactory.ids import content_id
@@ -45,7 +45,7 @@ class Problem:
     split: str
     """``train``, ``cold_start`` or ``held_out``; held-out problems are never trained on."""
     domain: str
-    """``sums``, ``math``, ``choice`` or ``text``; names the default prompt template."""
+    """``sums``, ``math``, ``choice``, ``code`` or ``text``; names the default prompt template."""
     verifier: str
     """Name in ``VERIFIERS`` of the verifier that decides."""
     prompt: str
@@ -58,6 +58,8 @@ class Problem:
     """A worked solution where the source has one, in the form a completion should have."""
     row: int
     """Row of the file (from 0) or index of the generated item."""
+    metadata: str = ""
+    """JSON: what the verifier needs beyond the answer (a program's tests, a puzzle's entry)."""
 
     @staticmethod
     def key(source: str, prompt: str, answer: str) -> str:
@@ -162,6 +164,10 @@ class Verdict:
     seconds: float
     isolation: str
     """``process`` (a killable worker), ``full`` or ``weak`` (the sandbox), ``none``."""
+    results: list[str] = field(default_factory=list)
+    """Of each test in order: ``passed``, or why not; empty where the verifier runs no tests."""
+    share: float | None = None
+    """Share of tests passed, or of votes that agree; None where only the outcome is known."""
 
     @staticmethod
     def key(candidate_id: str, verifier: str, version: str) -> str:

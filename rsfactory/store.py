@@ -28,7 +28,7 @@ import polars as pl
 from rsfactory import records
 from rsfactory.errors import RunLocked, StoreError
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 """Written into every shard; raised when a record's fields change."""
 
 LOCK_PATIENCE = 0.3

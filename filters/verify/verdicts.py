@@ -1,6 +1,7 @@
 """Verdicts, made in one place so that all verifiers fill in the same fields the same way."""
 
 import time
+from collections.abc import Sequence
 
 from rsfactory.contracts import Verifier
 from rsfactory.records import Candidate, Outcome, Verdict
@@ -18,6 +19,8 @@ def verdict(
     extracted: str | None = None,
     began: float | None = None,
     isolation: str = "none",
+    results: Sequence[str] = (),
+    share: float | None = None,
 ) -> Verdict:
     """A verdict; ``began`` is the ``time.monotonic()`` at which the work on it started.
 
@@ -33,6 +36,8 @@ def verdict(
         reason=_storable(reason),
         seconds=0.0 if began is None else round(time.monotonic() - began, 6),
         isolation=isolation,
+        results=[_storable(result) for result in results],
+        share=share,
     )
 
 
