@@ -1,7 +1,7 @@
 """The outer wall: the bubblewrap command that the fork server runs under.
 
 All namespaces are unshared; the file system holds the system's ``/usr`` and the interpreter, both
-read-only, a minimal ``/dev``, and nothing else: no home, no ``/etc``, no project, no data. Each cell
+read-only, a minimal ``/dev``, and nothing else: no home, no ``/etc``, no project, no data. A cell
 (`inside.cell`) puts namespaces of its own inside these, so that programs are apart from each other
 too. Root drops to the user ``nobody`` inside: the kernel's limit on processes and its checks of who
 owns a file mean nothing to root.

@@ -2,7 +2,7 @@
 
 A program's descriptors travel to the fork server, its text only to its own cell (`inside.zygote`).
 The result is read after everything in the cell is dead. A sandbox that cannot be had is refused
-with the reason (`SandboxMissing`), never replaced by something weaker unless ``weak`` was asked for.
+with the reason (`SandboxMissing`), never replaced by something weaker unless that was asked for.
 """
 
 import array
@@ -43,7 +43,7 @@ for name, source in text["modules"]:
     sys.modules[module.__name__] = module
     exec(compile(source, name, "exec"), module.__dict__)
     setattr(sys.modules["filters.sandbox.inside"], name, module)
-sys.modules["filters.sandbox.inside.zygote"].main(server, weak=text["weak"], user=text["user"])
+sys.modules["filters.sandbox.inside.zygote"].main(server, **text["how"])
 """
 
 
@@ -58,8 +58,14 @@ class SandboxBroke(FactoryError):
 class Interpreter:
     """One warm interpreter in the sandbox. Not for two threads at once."""
 
-    def __init__(self, *, weak: bool = False) -> None:
-        """``weak``: without isolation; nothing is started yet."""
+    def __init__(self, *, judges: bool = False, weak: bool = False) -> None:
+        """Nothing is started yet.
+
+        Args:
+            judges: For tests instead of programs.
+            weak: Without isolation.
+        """
+        self._judges = judges
         self.isolation = "weak" if weak else "full"
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -84,9 +90,7 @@ class Interpreter:
         for again in (True, False):
             try:
                 control = self._started()
-                control.sendmsg(
-                    [framed], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
-                )
+                control.sendmsg([framed], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
                 break
             except OSError as error:
                 self.close()  # it died since the last program; one new start
@@ -110,7 +114,7 @@ class Interpreter:
 
     def _started(self) -> socket.socket:
         if self._control is None or self._owner != os.getpid():
-            self._process, self._control = _start(weak=self.isolation == "weak")
+            self._process, self._control = _start(self._judges, weak=self.isolation == "weak")
             self._owner = os.getpid()
         return self._control
 
@@ -153,14 +157,14 @@ class Cell:
         return found
 
 
-def _start(*, weak: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _start(judges: bool, *, weak: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """A fork server that is ready.
 
     Raises:
         SandboxMissing: No way of isolating works here; the message says what was tried.
     """
     if weak:
-        return _try([], weak=True, user=None)
+        return _try([], {"judges": judges, "weak": True, "user": None})
     bwrap = bubblewrap.find()
     if bwrap is None:
         raise SandboxMissing(
@@ -171,7 +175,8 @@ def _start(*, weak: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:
     for drop_root in (True, False) if os.geteuid() == 0 else (False,):
         try:
             words = bubblewrap.command(bwrap, drop_root=drop_root)
-            return _try(words, weak=False, user=bubblewrap.NOBODY if drop_root else None)
+            user = bubblewrap.NOBODY if drop_root else None
+            return _try(words, {"judges": judges, "weak": False, "user": user})
         except SandboxMissing as error:
             tried.append(str(error))
     raise SandboxMissing(
@@ -181,9 +186,7 @@ def _start(*, weak: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:
     )
 
 
-def _try(
-    words: list[str], *, weak: bool, user: int | None
-) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _try(words: list[str], how: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], socket.socket]:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     boot, booted = socket.socketpair()
     errors = os.memfd_create("errors")
@@ -197,7 +200,7 @@ def _try(
     theirs.close()
     booted.close()
     with boot, contextlib.suppress(OSError):
-        wire.send(boot, json.dumps({"modules": _modules(), "weak": weak, "user": user}).encode())
+        wire.send(boot, json.dumps({"modules": _modules(), "how": how}).encode())
     ours.settimeout(PATIENCE)
     try:
         answer = ours.recv(4096)

@@ -9,7 +9,6 @@ them. Fails closed: where isolation is missing `SandboxMissing` is raised and no
 """
 
 import dataclasses
-import json
 import os
 import shutil
 import socket
@@ -69,8 +68,7 @@ class Sandbox:
         self.limits = limits or Limits()
         self._weak = weak
         self._programs = Interpreter(weak=weak)
-        self._tests = Interpreter(weak=weak)
-        self._nothing = -1
+        self._tests = Interpreter(judges=True, weak=weak)
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -133,10 +131,10 @@ class Sandbox:
         one, other = socket.socketpair()
         nothing = os.open(os.devnull, os.O_RDWR)
         silent = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
-        with self._folder() as folder, self._folder() as other_folder:
+        with self._folder() as folder:
             job = self._job("functions", source, bounds, folder)
             asked = {"entry": tests.entry, "setup": tests.setup}
-            test = self._job("tests", tests.source, bounds, other_folder) | asked
+            test = self._job("tests", tests.source, bounds, None) | asked
             try:
                 program = self._programs.spawn(job, {**silent, "peer": one.fileno()})
                 try:
@@ -149,11 +147,16 @@ class Sandbox:
                 other.close()
                 os.close(nothing)
             try:
-                told = judge.result()
+                report = judge.result()
             finally:
                 program.stop()
-            found = program.result()
-        return _tested(told, found, self.isolation)
+                found = program.result()
+        killed_by = None if found["killed_by"] == "host" else found["killed_by"]
+        return Tested(
+            results=[str(r) for r in report["results"]], loaded=report["loaded"],
+            killed_by=killed_by, seconds=found["seconds"], cpu=found["cpu"],
+            isolation=self.isolation,
+        )  # fmt: skip
 
     def _job(self, role: str, source: str, bounds: Limits, folder: str | None) -> dict[str, Any]:
         limits = dataclasses.asdict(bounds)
@@ -171,20 +174,3 @@ class Sandbox:
         finally:
             with suppress(OSError):
                 shutil.rmtree(folder)
-
-
-def _tested(told: dict[str, Any], found: dict[str, Any], isolation: str) -> Tested:
-    """What the tests' report says, with what became of the program."""
-    killed_by = found["killed_by"] if found["killed_by"] != "host" else None
-    try:
-        report = json.loads(told["report"])
-        results, loaded = list(map(str, report["results"])), report["loaded"]
-    except (ValueError, KeyError, TypeError) as error:
-        limit = told["killed_by"] or f"exit {told['exit']}"
-        if killed_by is None and told["killed_by"] != "wall":
-            raise SandboxBroke(f"the tests themselves ended early ({limit})") from error
-        results, loaded = [], f"no answer within the limits ({killed_by or limit})"
-    return Tested(
-        results=results, loaded=loaded, killed_by=killed_by, seconds=found["seconds"],
-        cpu=found["cpu"], isolation=isolation,
-    )  # fmt: skip

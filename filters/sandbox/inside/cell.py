@@ -1,7 +1,7 @@
 """One cell: namespaces, mounts and limits around one program, and what came of it.
 
-Three processes: the fork server's child leaves the namespaces behind and ends; the keeper (process
-1 of the cell) limits, watches, kills and reports; the guest is the program. The keeper cannot be
+Two processes: the keeper (process 1 of the cell) limits, watches, kills and reports; the guest is
+the program. The keeper cannot be
 reached by the guest: signals to process 1 are dropped by the kernel, it may not be traced or read,
 and its descriptors are not the guest's. When the keeper ends, the kernel ends all in the cell; it
 reports only after everything else in there is dead.
@@ -22,12 +22,11 @@ import shutil
 import signal
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
-from filters.sandbox.inside import guest, kernel, seccomp, tests, wire
+from filters.sandbox.inside import guest, kernel, seccomp, wire
 
 TICK = 0.02
 """Seconds between two looks at a cell."""
@@ -37,24 +36,32 @@ _REPORT = 1 << 20
 """Bytes of a guest's report that are read."""
 _INPUT = 64 << 20
 """Bytes of standard input that can be opened as ``/dev/stdin``."""
+_PROGRAM = seccomp.program()
+_FILTER = None if _PROGRAM is None else kernel.Filter(_PROGRAM)
 
 
-def enter(channel: socket.socket, files: dict[str, int], *, weak: bool) -> None:
-    """Turns a fresh child of the fork server into a cell; never returns.
+NAMESPACES = kernel.NEW_USER | kernel.NEW_PID | kernel.NEW_NS | kernel.NEW_IPC
+"""A cell's own. Network, host name and control groups are those of the wall around it, which has
+no network; cells run one after the other there, and without privileges over it."""
+
+
+def make(
+    control: socket.socket, channel: socket.socket, files: dict[str, int], *, weak: bool
+) -> None:
+    """Makes a cell and returns in the fork server; the cell itself never returns.
 
     Args:
+        control: The fork server's own socket, which is none of the cell's business.
         channel: To the host: one job comes, one result goes.
         files: Descriptors ``stdin``, ``stdout``, ``stderr`` and perhaps ``peer``.
         weak: No namespaces.
     """
+    user, group = os.geteuid(), os.getegid()
     try:
-        processes = -1
-        if not weak:
-            _isolate()
-            processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-            if os.fork():
-                os._exit(0)
-            _furnish(files)
+        if os.fork() if weak else kernel.fork_into(NAMESPACES):
+            return
+        control.close()
+        processes = -1 if weak else _isolate(user, group, files)
         job = json.loads(wire.receive(channel))
         result = _keep(channel, files, job, processes)
     except BaseException as error:
@@ -65,9 +72,8 @@ def enter(channel: socket.socket, files: dict[str, int], *, weak: bool) -> None:
         os._exit(0)
 
 
-def _isolate() -> None:
-    user, group = os.geteuid(), os.getegid()
-    kernel.unshare(kernel.EVERY_NAMESPACE)
+def _isolate(user: int, group: int, files: dict[str, int]) -> int:
+    """Names the cell's user and hides the outside; the outer /proc, for the keeper alone."""
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{_INNER} {user} 1"),
@@ -75,6 +81,9 @@ def _isolate() -> None:
     ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
+    processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
+    _furnish(files)
+    return processes
 
 
 def _furnish(files: dict[str, int]) -> None:
@@ -85,8 +94,9 @@ def _furnish(files: dict[str, int]) -> None:
     kernel.mount("tmpfs", "/proc", flags, f"size={_INPUT},mode=0755")
     os.makedirs("/proc/self/fd")
     if os.fstat(files["stdin"]).st_size:
-        with open("/proc/self/fd/0", "wb") as copy:  # what /dev/stdin leads to
-            shutil.copyfileobj(open(os.dup(files["stdin"]), "rb"), copy)
+        given = os.dup(files["stdin"])
+        with open(given, "rb") as text, open("/proc/self/fd/0", "wb") as copy:
+            shutil.copyfileobj(text, copy)  # what /dev/stdin leads to
         os.lseek(files["stdin"], 0, os.SEEK_SET)
     kernel.mount("", "/proc", flags | kernel.MS_REMOUNT | kernel.MS_RDONLY)
 
@@ -114,7 +124,12 @@ def _keep(
     os.set_blocking(report, False)
     told = bytearray()
     killed_by = _watch(
-        channel, child, report, told, limits, lambda: None if weak else _over(limits, processes, others)
+        channel,
+        child,
+        report,
+        told,
+        limits,
+        lambda: None if weak else _over(limits, processes, others),
     )
     _kill_all(child, weak=weak)
     _, status, usage = os.wait4(child, 0)
@@ -138,45 +153,36 @@ def _become_guest(files: dict[str, int], job: dict[str, Any], report: int, *, we
             os.dup2(files[name], number)
         keep = {0, 1, 2, report, *([files["peer"]] if "peer" in files else [])}
         _close_others(keep)
-        kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
         if not weak:
             kernel.drop_capabilities()
         kernel.prctl(kernel.SET_DUMPABLE, 1)
-        _limit(job["limits"], weak=weak)
-        program = seccomp.program()
-        if program is not None:
-            kernel.filter_calls(program)
-        work = _work(files, job, report)
-        for name in [n for n in sys.modules if n.partition(".")[0] in ("filters", "ctypes")]:
-            del sys.modules[name]
-        status = work()
+        limit(job["limits"], weak=weak)
+        filter_calls()
+        status = _work(files, job, report)
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
         status = 1
     os._exit(status)
 
 
-def _work(files: dict[str, int], job: dict[str, Any], report: int) -> Callable[[], int]:
-    """What the guest does, with all it needs at hand."""
+def _work(files: dict[str, int], job: dict[str, Any], report: int) -> int:
+    """What the guest does; its exit status."""
     peer = socket.socket(fileno=files["peer"]) if "peer" in files else None
     if job["role"] == "program":
-        return lambda: guest.run(job["source"], job["name"], report)
+        return guest.run(job["source"], job["name"], report)
     assert peer is not None
-    if job["role"] == "functions":
-        return lambda: guest.serve(job["source"], job["name"], peer, report)
-
-    def test() -> int:
-        sys.setrecursionlimit(5000)
-        text = tests.run(job["source"], job["entry"], job["setup"], peer)
-        data = text.encode("utf-8", "replace")
-        while data:
-            data = data[os.write(report, data) :]
-        return 0
-
-    return test
+    return guest.serve(job["source"], job["name"], peer, report)
 
 
-def _limit(limits: dict[str, Any], *, weak: bool) -> None:
+def filter_calls() -> None:
+    """Takes the refused system calls away, where there is a filter for this processor."""
+    kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
+    if _FILTER is not None:
+        _FILTER.apply()
+
+
+def limit(limits: dict[str, Any], *, weak: bool) -> None:
+    """Rlimits of this process and all it starts; ``limits`` as in `filters.sandbox.limits`."""
     cpu = max(1, int(limits["cpu"] + 0.999))
     for kind, soft, hard in (
         (resource.RLIMIT_CPU, cpu, cpu + 1),
@@ -191,8 +197,6 @@ def _limit(limits: dict[str, Any], *, weak: bool) -> None:
     if not weak:  # without a user of its own the limit would count the user's other processes
         most = 2 * limits["processes"]
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("1000")  # if the machine runs out of memory, this one goes first
 
 
 def _watch(

@@ -11,7 +11,6 @@ contains one; what fails does not stop the next. When the program ends, the rest
 
 import ast
 import builtins
-import json
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -108,8 +107,8 @@ class Remote:
         return program.ask(what, wire.Handle(number), values)
 
 
-def run(source: str, entry: str | None, setup: str, peer: socket.socket) -> str:
-    """Runs the tests; JSON of ``{"loaded": ..., "results": [...]}`` for the host.
+def run(source: str, entry: str | None, setup: str, peer: socket.socket) -> dict[str, Any]:
+    """Runs the tests: ``{"loaded": None or what went wrong, "results": [...]}``.
 
     Args:
         source: The tests: statements with asserts, and with ``entry`` a function ``check``.
@@ -121,9 +120,9 @@ def run(source: str, entry: str | None, setup: str, peer: socket.socket) -> str:
     try:
         program = Program(peer)
     except ProgramEnded:
-        return json.dumps({"loaded": "the program ended before it was loaded", "results": []})
+        return {"loaded": "the program ended before it was loaded", "results": []}
     if not program.loaded:
-        return json.dumps({"loaded": ": ".join(map(str, program.problem)), "results": []})
+        return {"loaded": ": ".join(map(str, program.problem)), "results": []}
     results: list[str] = []
     try:
         _run(_whole(source, entry, results), setup, entry, program, results)
@@ -131,7 +130,7 @@ def run(source: str, entry: str | None, setup: str, peer: socket.socket) -> str:
         pass
     except Exception as error:
         results.append(f"the tests cannot run: {type(error).__name__}: {error}"[:300])
-    return json.dumps({"loaded": None, "results": results})
+    return {"loaded": None, "results": results}
 
 
 def _whole(source: str, entry: str | None, results: list[str]) -> ast.Module:
@@ -185,7 +184,8 @@ def _run(
     used = {node.id for part in (tree, ast.parse(setup)) for node in ast.walk(part)
             if isinstance(node, ast.Name)}  # fmt: skip
     own = set(program.names) if isinstance(program.names, dict) else set()
-    wanted = own & (used | {entry}) - {"__guard__", "check", "__builtins__"}
+    taken = {"__guard__", "__builtins__"} | ({"check"} if entry else set())
+    wanted = (own & (used | {entry})) - taken
     for name in sorted(w for w in wanted if w):
         if program.names[name] is True:
             space[name] = _function(program, name)

@@ -7,6 +7,7 @@ an ``int`` whose ``__eq__`` always says yes arrives as an ``int``. No pickle, no
 """
 
 import base64
+import builtins
 import collections
 import datetime
 import decimal
@@ -104,6 +105,10 @@ def _pack(value: Any, keep: Keep | None, depth: int) -> Any:
     for tag, base, parts, _ in _VALUES:
         if isinstance(value, base):
             return [tag, parts(value)]
+    if kind is Handle:
+        return ["handle", value.number]
+    if kind is type and getattr(builtins, value.__name__, None) is value:
+        return ["type", value.__name__]
     if keep is None:
         raise Unsendable(f"a {kind.__name__}, which is no plain data")
     return ["handle", keep(value)]
@@ -119,6 +124,9 @@ def _unpack(packed: Any, depth: int) -> Any:
         return dict(_unpack(row, depth + 1) for row in content)
     if tag in _MAKERS:
         return _MAKERS[tag](_unpack(row, depth + 1) for row in content)
+    if tag == "type":
+        found = getattr(builtins, str(content), None)
+        return found if type(found) is type else object
     if tag == "handle":
         return Handle(int(content))
     return _READERS[tag](content)
