@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from filters.sandbox.host import Interpreter, SandboxBroke, pump
+from filters.sandbox.host import Interpreter, pump
 from filters.sandbox.limits import Limits, Ran
 
 NAME = "program.py"

@@ -6,6 +6,7 @@ and what leaves this process is data (`wire`) that a wrong program could return 
 
 import atexit
 import builtins
+import contextlib
 import os
 import socket
 import sys
@@ -53,14 +54,20 @@ def serve(source: str, name: str, peer: socket.socket, report: int) -> int:
             call = _restore(wire.loads(wire.receive(peer)), kept)
         except (EOFError, OSError):
             return 0
-        values = call[2]
-        before = [_snapshot(value) for value in values]
-        done = _attempt(lambda call=call: _act(space, *call), report)
-        changed = {
-            i: value for i, value in enumerate(values)
-            if before[i] is not None and _snapshot(value) != before[i]
-        }  # fmt: skip
-        _answer(peer, done, changed, keep)
+        _reply(peer, call, space, keep, report)
+
+
+def _reply(peer: socket.socket, call: Any, space: dict[str, Any], keep: Any, report: int) -> None:
+    """One call and its answer: the result, and the arguments that the call changed in place."""
+    values = call[2]
+    before = [_snapshot(value) for value in values]
+    done = _attempt(lambda: _act(space, *call), report)
+    changed = {
+        i: value
+        for i, value in enumerate(values)
+        if before[i] is not None and _snapshot(value) != before[i]
+    }
+    _answer(peer, done, changed, keep)
 
 
 def _act(space: dict[str, Any], what: str, target: Any, values: list[Any], named: Any) -> Any:
@@ -153,10 +160,8 @@ def _show(error: BaseException) -> None:
 
 
 def _note(report: int) -> None:
-    try:
+    with contextlib.suppress(OSError):
         os.write(report, MEMORY_NOTE)
-    except OSError:
-        pass
 
 
 def _compiled(source: str, name: str) -> CodeType:

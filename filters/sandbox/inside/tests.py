@@ -70,7 +70,7 @@ class Remote:
     def __setattr__(self, name: str, value: Any) -> None:
         self._ask("set", name, value)
 
-    def __call__(self, *values: Any, **named: Any) -> Any:
+    def __call__(self, *values: Any, **named: Any) -> Any:  # noqa: D102
         program, number = self.__dict__["_at"]
         return program.ask("call", wire.Handle(number), values, named)
 
@@ -136,7 +136,7 @@ def run(source: str, entry: str | None, setup: str, peer: socket.socket) -> dict
 def _whole(source: str, entry: str | None, results: list[str]) -> ast.Module:
     """The tests with every statement that asserts something guarded; counts them in results."""
     tree = ast.parse(source)
-    bodies = [tree]
+    bodies: list[ast.Module | ast.FunctionDef] = [tree]
     if entry is not None:
         bodies = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "check"]
     for body in bodies:

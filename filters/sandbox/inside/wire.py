@@ -107,7 +107,7 @@ def _pack(value: Any, keep: Keep | None, depth: int) -> Any:
             return [tag, parts(value)]
     if kind is Handle:
         return ["handle", value.number]
-    if kind is type and getattr(builtins, value.__name__, None) is value:
+    if kind is type and vars(builtins).get(value.__name__) is value:
         return ["type", value.__name__]
     if keep is None:
         raise Unsendable(f"a {kind.__name__}, which is no plain data")
