@@ -1,12 +1,13 @@
 """The outer wall: the bubblewrap command that the fork server runs under.
 
 All namespaces are unshared; the file system holds the system's ``/usr`` and the interpreter, both
-read-only, a minimal ``/dev``, and nothing else: no home, no ``/etc``, no project, no data. A cell
+numpy, all read-only, a minimal ``/dev``, and nothing else: no home, no project, no data. A cell
 (`inside.cell`) puts namespaces of its own inside these, so that programs are apart from each other
 too. Root drops to the user ``nobody`` inside: the kernel's limit on processes and its checks of who
 owns a file mean nothing to root.
 """
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -14,6 +15,8 @@ import sysconfig
 from pathlib import Path
 
 NOBODY = 65534
+PACKAGES = "/packages"
+"""Folder of the packages that programs may import."""
 
 
 def find() -> str | None:
@@ -49,7 +52,7 @@ def command(bwrap: str, *, drop_root: bool) -> list[str]:
         words += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
     else:
         words += ["--unshare-user", "--uid", "1000", "--gid", "1000"]
-    words += _system() + _interpreter()
+    words += _system() + _interpreter() + _packages()
     words += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp", "--remount-ro", "/dev"]
     words += ["--remount-ro", "/", "--chdir", "/tmp", "--clearenv"]
     for name, value in environment().items():
@@ -61,7 +64,8 @@ def environment() -> dict[str, str]:
     """All that a program sees of an environment; sets have one order, so that verdicts repeat."""
     return {
         "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp",
-        "PYTHONHASHSEED": "0", "PYTHONUTF8": "1",
+        "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONPATH": PACKAGES,
+        "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
 
 
@@ -91,6 +95,18 @@ def _interpreter() -> list[str]:
     for path in dict.fromkeys(p for p in paths if p):
         if not path.startswith(("/usr/", "/lib/", "/bin/")) and os.path.exists(path):
             words += ["--ro-bind", path, path]
+    return words
+
+
+def _packages() -> list[str]:
+    """The packages that programs may import, each read-only at its place in `PACKAGES`."""
+    words = []
+    for name in ("numpy",):
+        found = importlib.util.find_spec(name)
+        folder = Path(found.origin).parent if found is not None and found.origin else None
+        if folder is not None:
+            for part in (folder, folder.with_name(f"{name}.libs")):
+                words += ["--ro-bind-try", str(part), f"{PACKAGES}/{part.name}"]
     return words
 
 

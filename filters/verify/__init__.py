@@ -9,6 +9,7 @@ None leaves the row to a worker.
 from typing import Protocol, runtime_checkable
 
 from filters.verify.choice import ChoiceVerifier
+from filters.verify.code import CodeVerifier
 from filters.verify.exact import ExactVerifier
 from filters.verify.math import MathVerifier
 from rsfactory.contracts import Verifier
@@ -27,5 +28,6 @@ class QuickVerifier(Verifier, Protocol):
 VERIFIERS: dict[str, Verifier] = {
     "math": MathVerifier(),
     "choice": ChoiceVerifier(),
+    "code": CodeVerifier(),
     "exact": ExactVerifier(),
 }

@@ -4,6 +4,7 @@ Nothing here needs protection from the program: expected values, tests and verdi
 and what leaves this process is data (`wire`) that a wrong program could return as well.
 """
 
+import ast
 import atexit
 import builtins
 import contextlib
@@ -37,7 +38,10 @@ def run(source: str, name: str, report: int) -> int:
 
 
 def serve(source: str, name: str, peer: socket.socket, report: int) -> int:
-    """Loads a program as a module, then answers calls to what it defines until the peer leaves."""
+    """Loads a program as a module, then answers calls to what it defines until the peer leaves.
+
+    Asserts of the program's own at its top level are left out: they are a model's examples.
+    """
     space = _main_module(name)
     space["__name__"] = "solution"  # what stands under ``if __name__ == "__main__"`` is no part
     kept: list[Any] = []
@@ -46,7 +50,7 @@ def serve(source: str, name: str, peer: socket.socket, report: int) -> int:
         kept.append(value)
         return len(kept) - 1
 
-    loaded = _attempt(lambda: exec(_compiled(source, name), space), report)
+    loaded = _attempt(lambda: exec(_without_asserts(source, name), space), report)
     names = {key: callable(value) for key, value in list(space.items()) if type(key) is str}
     _answer(peer, loaded, names, None)
     while True:
@@ -162,6 +166,12 @@ def _show(error: BaseException) -> None:
 def _note(report: int) -> None:
     with contextlib.suppress(OSError):
         os.write(report, MEMORY_NOTE)
+
+
+def _without_asserts(source: str, name: str) -> CodeType:
+    tree = ast.parse(source, name)
+    tree.body = [part for part in tree.body if not isinstance(part, ast.Assert)]
+    return compile(tree, name, "exec", dont_inherit=True)
 
 
 def _compiled(source: str, name: str) -> CodeType:

@@ -193,14 +193,13 @@ def _run(
             space[name] = program.ask("name", name)
     space["__guard__"] = lambda number: _Guard(results, number)
     exec(compile(setup, "setup", "exec"), space)
+    exec(compile(tree, "tests", "exec"), space)
     if entry is None:
-        exec(compile(tree, "tests", "exec"), space)
         return
-    candidate = space.get(entry)
-    if candidate is None:
+    if entry not in own:
         results[:] = [f"NameError: the program does not define {entry}"] * max(1, len(results))
         return
-    exec(compile(tree, "tests", "exec"), space)
+    candidate = _function(program, entry)
     if results:
         space["check"](candidate)
         return

@@ -91,7 +91,7 @@ def _pack(value: Any, keep: Keep | None, depth: int) -> Any:
     """JSON: text, booleans, None and small integers as they are, all else as ``[tag, content]``."""
     if depth > DEEPEST:
         raise Unsendable("nested too deeply")
-    kind = type(value)
+    kind: Any = type(value)
     if value is None or kind is bool or kind is str:
         return value
     if kind is int:
@@ -109,6 +109,8 @@ def _pack(value: Any, keep: Keep | None, depth: int) -> Any:
         return ["handle", value.number]
     if kind is type and vars(builtins).get(value.__name__) is value:
         return ["type", value.__name__]
+    if kind.__module__ == "numpy" and hasattr(value, "item") and not hasattr(value, "__len__"):
+        return _pack(value.item(), keep, depth + 1)
     if keep is None:
         raise Unsendable(f"a {kind.__name__}, which is no plain data")
     return ["handle", keep(value)]
