@@ -6,8 +6,10 @@ torch's threads nor its memory. Workers start with the first row that needs one;
 decides by bounded work (``quick``) are decided here, so most runs start none.
 
 A row that hangs, crashes or wants too much memory is UNVERIFIABLE with the reason; its worker is
-killed and replaced, and no other row is affected. Not covered: a verifier's code can read and write
-what this user can; candidate code belongs in the sandbox, not here.
+killed with all it started and replaced, and no other row is affected. A verifier may have limits of
+its own (``limit``, ``memory``) and isolation of its own, which its verdicts then say. Not covered:
+a verifier's code can read and write what this user can; candidate code belongs in the sandbox,
+which a verifier starts from its worker.
 """
 
 import os
@@ -16,14 +18,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
 
 from filters.verify import VERIFIERS
-from filters.verify.process import Worker
+from filters.verify.process import Stopped, Worker
 from filters.verify.verdicts import verdict
 from rsfactory.contracts import Verifier, resolve
 from rsfactory.errors import FactoryError
 from rsfactory.machine import cores
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
+
+
+class _Crew:
+    """The workers of one process that uses the pool; a forked child has a crew of its own."""
+
+    def __init__(self, count: int) -> None:
+        self.workers = [Worker() for _ in range(count)]
+        self.free: queue.LifoQueue[Worker] = queue.LifoQueue()
+        for worker in self.workers:
+            self.free.put(worker)
 
 
 class VerifierPool:
@@ -35,17 +48,16 @@ class VerifierPool:
         """Makes a pool; no process is started yet.
 
         Args:
-            limit: Wall seconds for one verdict, counted from when its worker is ready.
-            memory: Bytes of address space of a worker.
+            limit: Wall seconds for one verdict, counted from when its worker is ready; of a
+                verifier that has no ``limit``.
+            memory: Bytes of address space of a worker; for a verifier that has no ``memory``.
             workers: How many rows are verified at once; by default one a core, at most 8.
         """
         self._limit = limit
         self._memory = memory
         self._count = workers or min(8, cores())
-        self._owner = 0
-        self._workers: list[Worker] = []
-        self._free: queue.LifoQueue[Worker] = queue.LifoQueue()
-        self._lock = threading.Lock()
+        self._crews: dict[int, _Crew] = {}
+        """By process id; a forked child leaves its parent's alone."""
 
     def __enter__(self) -> "VerifierPool":
         return self
@@ -66,7 +78,8 @@ class VerifierPool:
 
         Raises:
             InputError: A problem names a verifier that does not exist.
-            FactoryError: A verifier cannot be prepared in a worker (a library is missing).
+            FactoryError: A verifier cannot be prepared in a worker (a library is missing), or the
+                pool was closed meanwhile.
         """
         done: dict[int, Verdict] = {}
         for index, found in self._verdicts(pairs):
@@ -76,10 +89,13 @@ class VerifierPool:
         return [done[index] for index in range(len(pairs))]
 
     def close(self) -> None:
-        """Ends all workers. Safe to call twice; a later `verify` starts new ones."""
-        if self._owner == os.getpid():
-            for worker in self._workers:
-                worker.kill()
+        """Ends all workers, verifiers' `close` called in those that are idle.
+
+        Safe to call twice and from any thread; a later `verify` starts new ones, one at work raises
+        FactoryError.
+        """
+        crew = self._crews.pop(os.getpid(), None)
+        _stop(crew.workers if crew else [])
 
     def _verdicts(
         self, pairs: Sequence[tuple[Problem, Candidate]]
@@ -92,38 +108,32 @@ class VerifierPool:
                 left.append((index, verifier))
             else:
                 yield index, found
-        if left:
-            self._fill()
-            with ThreadPoolExecutor(min(self._count, len(left)), "verify") as threads:
-                jobs = {threads.submit(self._in_worker, v, *pairs[i]): i for i, v in left}
-                try:
-                    for job in as_completed(jobs):
-                        yield jobs[job], job.result()
-                finally:
-                    threads.shutdown(cancel_futures=True)
+        if not left:
+            return
+        crew = self._crews.setdefault(os.getpid(), _Crew(self._count))
+        with ThreadPoolExecutor(min(self._count, len(left)), "verify") as threads:
+            jobs = {threads.submit(self._in_worker, crew, v, *pairs[i]): i for i, v in left}
+            try:
+                for job in as_completed(jobs):
+                    yield jobs[job], job.result()
+            finally:
+                threads.shutdown(cancel_futures=True)
 
-    def _fill(self) -> None:
-        """Makes the workers of this process; in a forked child the parent's are left alone."""
-        with self._lock:
-            if self._owner != os.getpid():
-                self._inherited = self._workers  # kept, or their end would be waited for here
-                self._workers = [Worker(self._memory) for _ in range(self._count)]
-                self._free = queue.LifoQueue()
-                for worker in self._workers:
-                    self._free.put(worker)
-                self._owner = os.getpid()
-
-    def _in_worker(self, verifier: Verifier, problem: Problem, candidate: Candidate) -> Verdict:
-        free = self._free
-        worker = free.get()
+    def _in_worker(
+        self, crew: _Crew, verifier: Verifier, problem: Problem, candidate: Candidate
+    ) -> Verdict:
+        limit = getattr(verifier, "limit", self._limit)
+        memory = getattr(verifier, "memory", self._memory)
+        worker = crew.free.get()
         began = time.monotonic()
         try:
-            answer = worker.ask(problem, candidate, self._limit)
+            answer = worker.ask(problem, candidate, limit=limit, memory=memory)
+        except Stopped:
+            raise FactoryError("the verifiers were closed while rows were with them") from None
         finally:
-            free.put(worker)
+            crew.free.put(worker)
         if "verdict" in answer:
-            fields = {**answer["verdict"], "isolation": "process"}
-            return Verdict(**{**fields, "outcome": Outcome(fields["outcome"])})
+            return _received(answer["verdict"])
         if "broken" in answer:
             raise FactoryError(
                 f"verifier {problem.verifier} cannot start in a worker: {answer['broken']}; "
@@ -133,3 +143,19 @@ class VerifierPool:
             verifier, candidate, Outcome.UNVERIFIABLE, answer["fault"],
             began=began, isolation="process",
         )  # fmt: skip
+
+
+def _received(fields: dict[str, Any]) -> Verdict:
+    """A worker's verdict; the process is the isolation of a verifier that claims none itself."""
+    isolation = "process" if fields["isolation"] == "none" else fields["isolation"]
+    outcome = Outcome(fields["outcome"])
+    return Verdict(**{**fields, "outcome": outcome, "isolation": isolation})
+
+
+def _stop(workers: Sequence[Worker]) -> None:
+    """Ends workers side by side, so that one that takes its time holds up no other."""
+    threads = [threading.Thread(target=worker.stop) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
