@@ -28,10 +28,11 @@ class Stopped(Exception):
 class _Died(Exception):
     """The worker ended while a row was with it."""
 
-    def __init__(self, reason: str, *, ready: bool) -> None:
+    def __init__(self, reason: str, began: float | None) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.ready = ready
+        self.ready = began is not None
+        self.seconds = time.monotonic() - began if began is not None else 0.0
 
 
 @dataclass
@@ -71,7 +72,8 @@ class Worker:
         """Starts nothing yet."""
         self._process: _Process | None = None
         self._turn = threading.Lock()
-        self._stopped = False
+        self.stopped = False
+        """For good."""
 
     def ask(
         self, problem: Problem, candidate: Candidate, *, limit: float, memory: int
@@ -90,7 +92,8 @@ class Worker:
 
         Returns:
             ``{"verdict": fields}``, ``{"fault": what went wrong with this row}``, or
-            ``{"broken": why}`` where the verifier itself cannot be loaded.
+            ``{"broken": why}`` where the verifier itself cannot be loaded; with ``seconds``, from
+            when the worker was ready.
 
         Raises:
             Stopped: `stop` was called.
@@ -110,7 +113,7 @@ class Worker:
 
     def stop(self) -> None:
         """Ends the process for good: politely when idle, at once when a row is with it."""
-        self._stopped = True
+        self.stopped = True
         idle = self._turn.acquire(blocking=False)
         if idle and self._process is not None:
             with contextlib.suppress(OSError):
@@ -126,7 +129,7 @@ class Worker:
 
     def _try(self, line: bytes, limit: float) -> tuple[dict[str, Any], bool]:
         """The answer, and whether it counts: False where a new process may have another."""
-        if self._stopped:
+        if self.stopped:
             raise Stopped
         if self._process is None:
             self._process = _start()
@@ -135,9 +138,9 @@ class Worker:
             answer = _exchange(self._process, line, limit)
         except _Died as death:
             self._clear()
-            if self._stopped:
+            if self.stopped:
                 raise Stopped from death
-            return {"fault": death.reason}, death.ready
+            return {"fault": death.reason, "seconds": death.seconds}, death.ready
         if answer.get("fault") == "memory limit":
             self._clear()  # what it still holds would starve the next row
             return answer, not used
@@ -154,21 +157,22 @@ class Worker:
 
 def _exchange(process: _Process, line: bytes, limit: float) -> dict[str, Any]:
     """Sends a row and waits for its answer; the limit begins when the worker says it is ready."""
-    late, ready = f"worker not ready within {START_LIMIT} s", False
+    late = f"worker not ready within {START_LIMIT} s"
     until = time.monotonic() + START_LIMIT
+    began = None
     try:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # reading tells the end
             process.send(line, until)
         answer = process.receive(until)
         if "ready" in answer:
-            late, ready = f"timeout after {limit} s", True
-            answer = process.receive(time.monotonic() + limit)
+            late, began = f"timeout after {limit} s", time.monotonic()
+            answer = process.receive(began + limit)
     except TimeoutError:
-        raise _Died(late, ready=ready) from None
+        raise _Died(late, began) from None
     except (EOFError, ValueError):
-        raise _Died(_end_of(process.popen), ready=ready) from None
+        raise _Died(_end_of(process.popen), began) from None
     process.rows += 1
-    return answer
+    return {**answer, "seconds": time.monotonic() - began if began else 0.0}
 
 
 def _end_of(popen: subprocess.Popen[bytes]) -> str:

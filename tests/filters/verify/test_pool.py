@@ -26,7 +26,7 @@ Pair = tuple[Problem, Candidate]
 
 
 def row(deed: str, completion: str, number: int = 0) -> Pair:
-    asked = problem("5", verifier=f"hostile_verifiers:{deed}")
+    asked = problem("5", verifier=f"hostile_verifiers:{deed}", id=f"p-{number}")
     return asked, candidate(completion, id=f"c-{number}")
 
 
