@@ -92,8 +92,8 @@ class Worker:
 
         Returns:
             ``{"verdict": fields}``, ``{"fault": what went wrong with this row}``, or
-            ``{"broken": why}`` where the verifier itself cannot be loaded; with ``seconds``, from
-            when the worker was ready.
+            ``{"broken": why}`` where the verifier itself cannot be loaded; the first two with
+            ``seconds``, counted from when the worker was ready.
 
         Raises:
             Stopped: `stop` was called.
@@ -172,7 +172,7 @@ def _exchange(process: _Process, line: bytes, limit: float) -> dict[str, Any]:
     except (EOFError, ValueError):
         raise _Died(_end_of(process.popen), began) from None
     process.rows += 1
-    return {**answer, "seconds": time.monotonic() - began if began else 0.0}
+    return answer
 
 
 def _end_of(popen: subprocess.Popen[bytes]) -> str:

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import sys
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -53,15 +54,17 @@ def _decide(row: dict[str, Any], messages: Any) -> dict[str, Any]:
         verifier = _verifier(row["verifier"])
     except Exception as error:  # no row is at fault: the installation or the verifier is broken
         return {"broken": f"{type(error).__name__}: {error}"[:300]}
+    messages.write('{"ready": true}\n')
+    messages.flush()
+    began = time.monotonic()
     try:
-        messages.write('{"ready": true}\n')
-        messages.flush()
         verdict = verifier.verify(Problem(**row["problem"]), Candidate(**row["candidate"]))
-        return {"verdict": dataclasses.asdict(verdict)}
+        answer: dict[str, Any] = {"verdict": dataclasses.asdict(verdict)}
     except MemoryError:
-        return {"fault": "memory limit"}
+        answer = {"fault": "memory limit"}
     except Exception as error:
-        return {"fault": f"{type(error).__name__}: {error}"[:300]}
+        answer = {"fault": f"{type(error).__name__}: {error}"[:300]}
+    return {**answer, "seconds": time.monotonic() - began}
 
 
 @cache

@@ -150,6 +150,34 @@ def test_verifiers_are_closed_where_workers_end_normally(tmp_path: Path) -> None
     assert place.read_text() == "closed"
 
 
+def test_a_hundred_hanging_rows_take_bounded_time() -> None:
+    """Each its limit and the start of a new worker, and the rows between them have verdicts."""
+    with VerifierPool(workers=2, limit=0.1) as pool:
+        pairs = [row("HANG", "bad" if n % 6 else "good", n) for n in range(120)]
+        began = time.monotonic()
+        verdicts = pool.verify(pairs)
+        took = time.monotonic() - began
+        [cost] = pool.costs().values()
+    assert [v.outcome is Outcome.CORRECT for v in verdicts] == [n % 6 == 0 for n in range(120)]
+    assert (cost.rows, cost.timeouts, cost.faults) == (120, 100, 100)
+    assert 0.1 <= cost.slowest < 2
+    assert took < 100 * (0.1 + 1.0)
+
+
+def test_a_caller_that_gives_up_is_not_kept_waiting() -> None:
+    """Ctrl-C, or an error on the way: rows that hang are dropped, the pool stays usable."""
+    with VerifierPool(workers=2, limit=60.0) as pool:
+
+        def raise_it(_: Verdict) -> None:
+            raise KeyboardInterrupt
+
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            pool.verify([row("HANG", "bad", 1), row("HANG", "good", 2)], raise_it)
+        assert time.monotonic() - began < 20
+        assert pool.verify([row("HANG", "good", 3)])[0].outcome is Outcome.CORRECT
+
+
 def test_closing_ends_hanging_rows_and_leaves_nothing() -> None:
     others = {process.pid for process in psutil.Process().children(recursive=True)}
     pool = VerifierPool(workers=2, limit=60.0)
