@@ -4,6 +4,11 @@ Importing this is cheap: a heavy library (math-verify) is imported by the verifi
 when it first needs it, in a worker process (`filters.verify.pool`). A verifier may also offer
 ``quick``: a verdict found by bounded, exact work alone, safe to ask for in the calling process;
 None leaves the row to a worker.
+
+What else the pool looks for in a verifier: ``limit`` (wall seconds of a verdict) and ``memory``
+(bytes of its worker's address space) instead of the pool's own; ``prepare()`` and ``close()``,
+called in a worker before its first row and when it ends normally; ``decides_on``, the answer that
+alone decides (`filters.verify.cache`).
 """
 
 from typing import Protocol, runtime_checkable
