@@ -42,6 +42,9 @@ FAILED = "the judge failed"
 class LlmJudge:
     """A `rsfactory.contracts.Judge` with its settings."""
 
+    name = "judge"
+    version = "1"
+
     rubric: str
     """Name in `judge_prompt.RUBRICS` or a text, for problems without a rubric of their own."""
     votes: int
@@ -50,8 +53,6 @@ class LlmJudge:
     temperature: float
     max_tokens: int
     """Of one answer of the judge."""
-    name: str = "judge"
-    version: str = "1"
 
     async def judge(self, problem: Problem, candidate: Candidate, teacher: Teacher) -> Verdict:
         """The verdict; never raises for what a model wrote or a teacher failed at."""

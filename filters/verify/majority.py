@@ -52,12 +52,13 @@ class Answer:
 class MajorityVerifier:
     """A `rsfactory.contracts.GroupVerifier` with its settings."""
 
+    name = "majority"
+    version = "1"
+
     share: float
     """Of all candidates of the problem, that must agree."""
     minimum: int
     """Candidates that must agree."""
-    name: str = "majority"
-    version: str = "1"
 
     def verify_group(self, problem: Problem, group: Sequence[Candidate]) -> list[Verdict]:
         """A verdict for each candidate of a problem, in their order."""
