@@ -271,3 +271,18 @@ def test_old_verdicts_of_a_judge_are_not_asked_again_alone() -> None:
     for name in ("judge", "majority@1"):
         with pytest.raises(InputError, match="decides with a run's recipe"):
             wanted(name)
+
+
+def test_a_real_model_as_judge(tmp_path: Path, tiny_model: Path) -> None:
+    """Random weights through the local teacher: nothing readable, so nothing decided or wrong."""
+    pytest.importorskip("torch")
+    source = rows(tmp_path / "train.jsonl", 4, gold=True)
+    held_out = rows(tmp_path / "golds.jsonl", 32, gold=True, first=1000)
+    settings = {**JUDGE, "judge.teacher": f"local:{tiny_model}", "judge.max_tokens": 4}
+    settings |= {"judge.votes": 1, "problems.per_round": 2, "cold_start.traces": 0}
+    result = star(tmp_path / "data", source, held_out, **settings)
+    told = [v for v in verdicts(result).values() if v.results]
+    assert told
+    assert {v.outcome for v in told} == {Outcome.UNVERIFIABLE}
+    assert {r for v in told for r in v.results} <= {"cut off", "unreadable (no verdict line)"}
+    assert all(v.version.startswith("1+") for v in told)
