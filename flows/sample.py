@@ -45,7 +45,8 @@ def rationalize(
     hintable = [p for p in failed if p.answer and p.verifier not in GROUP_VERIFIERS]
     if left_out := len(failed) - len(hintable):
         run.reporter.note(
-            f"round {round}: {left_out} failed problems have no gold answer, so none is hinted"
+            f"round {round}: {left_out} problems without a correct candidate are not hinted: "
+            "no answer of theirs is known"
         )
     _sample(run, round, hintable, checkpoint, run.recipe.rationalize.num_samples, hinted=True)
 

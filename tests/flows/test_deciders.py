@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from filters.verify.judge_prompt import sheets
 from flows.progress import SilentReporter
 from flows.result import RunResult
 from flows.reverify import wanted
@@ -101,7 +102,7 @@ def test_a_majority_where_there_is_no_gold(tmp_path: Path) -> None:
     assert set(kinds) == {0, 1}, "some problems with, some without a majority, none with two"
     assert result.rounds[0].selected > 0
     assert not any(c.hinted for c in store.read(CANDIDATES))
-    assert any("no gold answer, so none is hinted" in note for note in notes.notes) or kinds[0] == 0
+    assert any("no answer of theirs is known" in note for note in notes.notes) or kinds[0] == 0
     assert f"round 1: {kinds[1]} of 20 problems have a majority (no gold is used)" in notes.notes
 
 
@@ -279,10 +280,17 @@ def test_a_real_model_as_judge(tmp_path: Path, tiny_model: Path) -> None:
     source = rows(tmp_path / "train.jsonl", 4, gold=True)
     held_out = rows(tmp_path / "golds.jsonl", 32, gold=True, first=1000)
     settings = {**JUDGE, "judge.teacher": f"local:{tiny_model}", "judge.max_tokens": 4}
-    settings |= {"judge.votes": 1, "problems.per_round": 2, "cold_start.traces": 0}
+    settings |= {
+        "judge.votes": 1,
+        "judge.rubric": "The last number is the sum.",
+        "problems.per_round": 2,
+        "cold_start.traces": 0,
+    }
     result = star(tmp_path / "data", source, held_out, **settings)
     told = [v for v in verdicts(result).values() if v.results]
-    assert told
+    problem = Store(result.folder).read(PROBLEMS, 1)[0]
+    [sheet, _] = sheets(problem, "Here it is.\nAnswer: 12345", str(settings["judge.rubric"]))
+    assert len(sheet.text.encode()) < 1900, "the tiny model reads 2048 bytes"
     assert {v.outcome for v in told} == {Outcome.UNVERIFIABLE}
     assert {r for v in told for r in v.results} <= {"cut off", "unreadable (no verdict line)"}
     assert all(v.version.startswith("1+") for v in told)
