@@ -28,7 +28,7 @@ from filters.verify.judge_prompt import BadRubric, Sheet
 from filters.verify.judge_reading import read
 from filters.verify.verdicts import Stamp, shorten, unanswered, verdict
 from rsfactory.contracts import Completion, Message, Request, Teacher
-from rsfactory.errors import FactoryError
+from rsfactory.errors import FactoryError, Stopped
 from rsfactory.ids import content_id, seed_of
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
@@ -55,7 +55,11 @@ class LlmJudge:
     """Of one answer of the judge."""
 
     async def judge(self, problem: Problem, candidate: Candidate, teacher: Teacher) -> Verdict:
-        """The verdict; never raises for what a model wrote or a teacher failed at."""
+        """The verdict; never raises for what a model wrote or a teacher failed at.
+
+        Raises:
+            Stopped: A budget or a signal ended the work.
+        """
         began = time.monotonic()
         text = visible(candidate.completion).strip()
         try:
@@ -75,6 +79,8 @@ class LlmJudge:
         try:
             asked = (teacher.complete(self._request(sheet, candidate)) for sheet in sheets)
             first, second = await asyncio.gather(*asked)
+        except Stopped:
+            raise
         except FactoryError as error:
             reason = f"{FAILED}: {shorten(str(error), 300)}"
             return verdict(stamp, candidate, Outcome.UNVERIFIABLE, reason, began=began)

@@ -21,6 +21,8 @@ _DECOR = r"[*_`\"'~ \t]{0,8}"
 _OPENED = r"(?:[*_`\"'~(\[{<$ \t]|\\(?:boxed|text|textbf|mathrm)\{){0,8}"
 _GOES_ON = re.compile(r"[ \t]+[^\W_]|[\u2019'-][^\W_]|[^\W_]")
 _SECOND = re.compile(r"[\W_]{0,8}(?:/|\||,|\bor\b|\band\b)[\W_]{0,8}(?:[^\W_]+[\W_]{1,4}){0,2}?")
+_REACH = 60
+"""Characters of decoration that a line may begin with."""
 _LINE_START = re.compile(r"[\s*_`\"'~#>(\[{$-]*")
 _REFUSAL = re.compile(
     r"\b(?:i(?:['\u2019]m| am) (?:sorry|unable)|i (?:can|won)['\u2019]t|i cannot|as an ai)\b",
@@ -92,7 +94,9 @@ def _second(text: str, at: int, first: str, options: Collection[str]) -> str | N
 
 
 def _begins_line(text: str, at: int) -> bool:
-    return _LINE_START.fullmatch(text, text.rfind("\n", 0, at) + 1, at) is not None
+    start = text.rfind("\n", max(0, at - _REACH), at) + 1
+    near = start > 0 or at <= _REACH  # else the line began further back than any decoration
+    return near and _LINE_START.fullmatch(text, start, at) is not None
 
 
 def _why_none(text: str, label: str) -> str:

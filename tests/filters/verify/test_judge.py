@@ -17,7 +17,7 @@ from filters.verify.judge import LONGEST, LlmJudge
 from filters.verify.judge_blank import says_nothing
 from filters.verify.judge_prompt import RIGHT, RUBRICS, BadRubric, rubric_for, sheets
 from rsfactory.contracts import Completion, Request
-from rsfactory.errors import ChildDied, FactoryError
+from rsfactory.errors import ChildDied, FactoryError, Stopped
 from rsfactory.records import Outcome, Problem, Verdict
 
 KEYS = Path(__file__).parents[3] / "../shared/material/adversarial/judge_keys.jsonl"
@@ -260,6 +260,11 @@ def test_a_teacher_that_fails_is_our_fault() -> None:
     verdict = judged(Broken(ChildDied("local teacher died (signal 9)")))
     assert verdict.outcome is Outcome.UNVERIFIABLE
     assert verdict.reason == "the judge failed: local teacher died (signal 9)"
+
+
+def test_a_stop_is_no_failure() -> None:
+    with pytest.raises(Stopped):
+        judged(Broken(Stopped("the budget is spent")))
 
 
 def test_an_attempt_too_long_for_any_judge() -> None:
