@@ -16,6 +16,8 @@ from typing import Protocol, runtime_checkable
 from filters.verify.choice import ChoiceVerifier
 from filters.verify.code import CodeVerifier
 from filters.verify.exact import ExactVerifier
+from filters.verify.judge import LlmJudge
+from filters.verify.majority import MajorityVerifier
 from filters.verify.math import MathVerifier
 from rsfactory.contracts import Verifier
 from rsfactory.records import Candidate, Problem, Verdict
@@ -36,3 +38,9 @@ VERIFIERS: dict[str, Verifier] = {
     "code": CodeVerifier(),
     "exact": ExactVerifier(),
 }
+
+JUDGES = {"judge": LlmJudge}
+"""Judges by name; each is made with the settings of a recipe and asks a teacher."""
+
+GROUP_VERIFIERS = {"majority": MajorityVerifier}
+"""Verifiers of whole groups by name; each is made with the settings of a recipe."""

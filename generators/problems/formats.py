@@ -5,12 +5,12 @@ Recognised by their columns: GSM8K (``question``, ``answer`` with ``####``), Com
 (``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), and plain tables with a question
 and an answer. Anything else takes a mapping such as ``problem=Body+Question answer=Answer``: ``+``
 joins columns with a space, a dot reaches into a nested one. A row without a gold answer is an
-error that names the row; nothing is left out silently.
+error that names the row, unless the verifier needs none; nothing is left out silently.
 """
 
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ def problems(
     verifier: str | None,
     *,
     lenient: bool = False,
+    gold: bool = True,
 ) -> Iterator[Problem]:
     """Problems of a table's rows.
 
@@ -67,18 +68,20 @@ def problems(
         columns: The user's mapping; it overrides recognition.
         verifier: The user's choice instead of the format's.
         lenient: Recognise the format where the mapping's columns are not there.
+        gold: Whether a row without an answer is an error; else its problem's answer is empty.
 
     Raises:
         InputError: The columns are not understood, or a row has no question or no gold answer.
     """
     reader: Reader | None = None
     for number, (where, row) in enumerate(rows):
-        if reader is None:
+        asked_only = not gold and not _answered(row, columns)
+        if reader is None and not asked_only:
             if lenient and any(not _has(row, column) for column in columns.values()):
                 columns = {}
             reader = _mapped(columns, row, source) if columns else _recognise(row, source)
         try:
-            parts = reader(row)
+            parts = _question(row, columns) if asked_only or reader is None else reader(row)
         except BadRow as error:
             raise InputError(f"{source}, {where}: {error}") from error
         for text in (parts.prompt, parts.answer, parts.solution or "", *parts.choices):
@@ -137,6 +140,35 @@ def _recognise(row: Row, source: str) -> Reader:
         "or name them, for example --map problem=COLUMN --map answer=COLUMN "
         "(A+B joins two columns, a.b reaches into a nested one)"
     )
+
+
+def _answered(row: Row, columns: Mapping[str, str]) -> bool:
+    """Whether a row has a gold, or something that has to be read as one."""
+    names = [columns["answer"]] if "answer" in columns else [*_ANSWERS, "answerKey"]
+    values = [_get(row, name) for name in names]
+    boxed = any("\\boxed" in str(row.get(name)) for name in _SOLUTIONS if not columns)
+    return boxed or any(v is not None and v == v and str(v).strip() for v in values)
+
+
+def _question(row: Row, columns: Mapping[str, str]) -> Parts:
+    """A row without a gold: its question, with choices and a worked solution where it has them."""
+    there = (name for name in ("question.stem", *_QUESTIONS) if _has(row, name))
+    asked = columns.get("problem") or next(there, None)
+    if asked is None:
+        expected = " or ".join(_QUESTIONS)
+        raise BadRow(
+            f"expected a question in a column {expected}, found {_columns(row)}; "
+            "name it with --map problem=COLUMN"
+        )
+    prompt = " ".join(_text(row, column) for column in asked.split("+"))
+    nested = asked == "question.stem"
+    choices = _get(row, columns.get("choices", "question.choices" if nested else "choices"))
+    if choices is not None:
+        texts = _choices(choices)[1]
+        return Parts(prompt=f"{prompt}\n{_listed(texts)}", answer="", choices=tuple(texts))
+    names = [columns["solution"]] if "solution" in columns else _SOLUTIONS
+    worked = next((str(_get(row, name)).strip() for name in names if _get(row, name)), None)
+    return Parts(prompt=prompt, answer="", solution=worked or None)
 
 
 def _gsm8k(row: Row) -> Parts:
@@ -212,8 +244,13 @@ def _choice(stem: str, choices: Any, gold: Any) -> Parts:
     letter = names.get(str(gold).strip())
     if letter is None:
         raise BadRow(f"gold {_short(gold)} is none of the choices {', '.join(labels or letters)}")
-    listed = "\n".join(f"{name}. {text}" for name, text in zip(letters, texts, strict=True))
-    return Parts(prompt=f"{stem}\n{listed}", answer=letter, choices=tuple(texts))
+    return Parts(prompt=f"{stem}\n{_listed(texts)}", answer=letter, choices=tuple(texts))
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Choices as a question shows them."""
+    names = string.ascii_uppercase[: len(texts)]
+    return "\n".join(f"{name}. {text}" for name, text in zip(names, texts, strict=True))
 
 
 def _choices(choices: Any) -> tuple[list[str], list[str]]:
