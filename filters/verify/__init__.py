@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from filters.verify.choice import ChoiceVerifier
 from filters.verify.exact import ExactVerifier
 from filters.verify.math import MathVerifier
+from filters.verify.puzzle import PuzzleVerifier
 from rsfactory.contracts import Verifier
 from rsfactory.records import Candidate, Problem, Verdict
 
@@ -28,4 +29,5 @@ VERIFIERS: dict[str, Verifier] = {
     "math": MathVerifier(),
     "choice": ChoiceVerifier(),
     "exact": ExactVerifier(),
+    "puzzle": PuzzleVerifier(),
 }
