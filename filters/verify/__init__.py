@@ -10,8 +10,11 @@ from typing import Protocol, runtime_checkable
 
 from filters.verify.choice import ChoiceVerifier
 from filters.verify.exact import ExactVerifier
+from filters.verify.format import FormatVerifier
+from filters.verify.json_schema import JsonSchemaVerifier
 from filters.verify.math import MathVerifier
 from filters.verify.puzzle import PuzzleVerifier
+from filters.verify.regex import RegexVerifier
 from rsfactory.contracts import Verifier
 from rsfactory.records import Candidate, Problem, Verdict
 
@@ -30,4 +33,7 @@ VERIFIERS: dict[str, Verifier] = {
     "choice": ChoiceVerifier(),
     "exact": ExactVerifier(),
     "puzzle": PuzzleVerifier(),
+    "format": FormatVerifier(),
+    "regex": RegexVerifier(),
+    "json-schema": JsonSchemaVerifier(),
 }

@@ -4,9 +4,8 @@ The expression is read by a small parser of our own into exact fractions; nothin
 code. Allowed are the given numbers, ``+ - * /`` (also ``× ÷ − ·``, ``x`` for times, ``\times``,
 ``\div``, ``\cdot``, ``\frac{}{}``), brackets of any kind, a sign, and a bracket right behind a
 number or bracket for times. ``expression = 24`` is right only where it is true, and in a chain
-``a = b = 24`` every side must hold. Numbers are compared as written: ``46`` made of 4 and 6, ``4.0``
-and ``04`` for 4, and powers are not the given numbers. The puzzle's own data: ``numbers`` and
-``target``.
+``a = b = 24`` every side must hold. Numbers are compared as written: ``46`` made of 4 and 6, or
+``4.0`` and ``04`` for 4, are not the given numbers. The puzzle's own data: ``numbers``, ``target``.
 
 Any right expression counts, whatever the gold; a gold that names another target than the metadata
 is not looked at. Not covered: variants in which some numbers may stay unused.

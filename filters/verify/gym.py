@@ -17,7 +17,8 @@ What the library's scorers do with a model's text, and the guards here (`load`, 
 - ``simple_integration``, ``intermediate_integration``, ``polynomial_multiplication``, ``puzzle24``
   and ``countdown`` call sympy's ``parse_expr``, which evaluates Python: only numbers, operators,
   single letters and the names of `_FUNCTIONS` get through; no attributes, quotes, underscores,
-  towers of powers or exponents of four digits.
+  towers of powers or exponents of four digits. ``Integral`` (which restates the question, and would
+  score 1.0) gets through only where the library's own gold has it.
 - Exponents of five digits are kept from ``coin_flip`` (fractions), repeat counts of four from
   ``rubiks_cube``: both are memory bombs. What still takes too long is killed with its worker.
 
@@ -55,17 +56,18 @@ _SYMBOLIC = frozenset({
     "countdown", "intermediate_integration", "polynomial_multiplication", "puzzle24",
     "simple_integration",
 })  # fmt: skip
-_FUNCTIONS = frozenset(
-    "sin cos tan sec csc cot asin acos atan sinh cosh tanh asinh acosh atanh exp log ln sqrt pi "
-    "Abs erf".split()
-)
+_FUNCTIONS = frozenset({
+    "Abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "cot", "csc", "erf",
+    "exp", "ln", "log", "pi", "sec", "sin", "sinh", "sqrt", "tan", "tanh",
+})  # fmt: skip
 _SYMBOL = re.compile(r"\d+(?:\.\d*)?|\.\d+|[A-Za-z]+|[-+*/^(),\s]")
 _TOWER = re.compile(r"(?:\*\*|\^)[\s(+-]*(?:\d{4,}|[\w.]+[\s)]*(?:\*\*|\^))")
 _BOMBS = {"coin_flip": re.compile(r"[eE][-+]?\d{5,}"), "rubiks_cube": re.compile(r"\d{4,}")}
 _BITWISE = re.compile(r"0x[0-9a-fA-F]+|\d+|<<|>>|[-+*()&|^~\s]")
 
 _LABEL = re.compile(
-    r"^[ \t>*_#]*(?:the[ \t]+)?(?:final[ \t]+)?answer[*_]*[ \t]*(?:is[ \t]*)?:[*_]*|^[ \t]*####(?!#)",
+    r"^[ \t>*_#]*(?:the[ \t]+)?(?:final[ \t]+)?answer[*_]*[ \t]*(?:is[ \t]*)?:[*_]*"
+    r"|^[ \t]*####(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
 _MONEY = re.compile(r"[$€£]?\s*([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
@@ -89,7 +91,7 @@ def check(metadata: dict[str, Any]) -> None:
 
 
 def readings(text: str, metadata: dict[str, Any]) -> list[str]:
-    """What a visible text may claim as its answer: forms of one claim; empty where there is none."""
+    """Forms of the answer that a visible text claims; empty where it claims none."""
     gold = _gold(metadata)
     many_lines = gold is None or "\n" in gold.strip()
     forms: dict[str, None] = {}
@@ -179,7 +181,8 @@ def _fits(text: str, family: str, entry: dict[str, Any]) -> bool:
     if family not in _SYMBOLIC:
         return True
     words = re.findall(r"[A-Za-z]+", text)
-    known = all(len(word) == 1 or word in _FUNCTIONS for word in words)
+    allowed = _FUNCTIONS | ({"Integral"} if "Integral" in str(entry["answer"]) else frozenset())
+    known = all(len(word) == 1 or word in allowed for word in words)
     return known and not _SYMBOL.sub("", text) and not _TOWER.search(text)
 
 
@@ -191,8 +194,8 @@ def _claims(text: str, gold: str | None, many_lines: bool) -> list[str]:
         if strong[-1].text is None:
             return []
         hashes = text.startswith("####", strong[-1].start)
-        rest = [text[strong[-1].start + 4 :]] if hashes and many_lines else []
-        return [*rest, strong[-1].text]
+        behind = [text[strong[-1].start + 4 :]] if hashes and many_lines else []
+        return [*behind, strong[-1].text]
     found = []
     if labels:
         rest = text[labels[-1].end() :]

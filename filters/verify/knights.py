@@ -35,18 +35,19 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _GOLD = re.compile(r"\b([^\W\d_][\w'-]*)\s+is\s+(?:not\s+)?an?\s+(?:knight|knave)\b", re.IGNORECASE)
-_HEDGE = frozenset(
-    "or if either unless maybe perhaps possibly might may could would were unknown suppose assume "
-    "assuming says said say claims claimed told tells states stated asserts statement".split()
-)
+_HEDGE = frozenset({
+    "or", "if", "either", "unless", "maybe", "perhaps", "possibly", "might", "may", "could",
+    "would", "were", "unknown", "suppose", "assume", "assuming", "says", "said", "say", "claims",
+    "claimed", "told", "tells", "states", "stated", "asserts", "statement",
+})  # fmt: skip
 """Words of doubt and of reported speech: with one of them a text states no assignment."""
 _ROLE = {
     "knight": True, "knights": True, "knave": False, "knaves": False,
     "truthteller": True, "truthtellers": True, "liar": False, "liars": False,
 }  # fmt: skip
-_EVERYONE = frozenset("everyone everybody all both".split())
-_NOBODY = frozenset("noone nobody none neither".split())
-_NOT = frozenset("not isn't aren't isnt arent never cannot can't".split())
+_EVERYONE = frozenset({"everyone", "everybody", "all", "both"})
+_NOBODY = frozenset({"noone", "nobody", "none", "neither"})
+_NOT = frozenset({"not", "isn't", "aren't", "isnt", "arent", "never", "cannot", "can't"})
 _IS = (":", "=", "is", "are")
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*|[:=|;.\n]")
 
@@ -120,7 +121,8 @@ def consistent(assignment: Assignment, names: Sequence[str], statements: str) ->
         raise ValueError(f"expected {len(names)} statements, one a person")
     knights = [assignment[name] for name in names]
     return all(
-        _holds(statement, knights) == knight for statement, knight in zip(said, knights, strict=True)
+        _holds(statement, knights) == knight
+        for statement, knight in zip(said, knights, strict=True)
     )
 
 
@@ -133,9 +135,9 @@ def _holds(statement: Any, knights: Sequence[bool]) -> bool:
         case ("not", inner):
             return not _holds(inner, knights)
         case ("and", *parts):
-            return all([_holds(part, knights) for part in parts])
+            return all(_holds(part, knights) for part in parts)
         case ("or", *parts):
-            return any([_holds(part, knights) for part in parts])
+            return any(_holds(part, knights) for part in parts)
         case ("->", left, right):
             return _holds(right, knights) or not _holds(left, knights)
         case ("<=>", left, right):
@@ -146,7 +148,9 @@ def _holds(statement: Any, knights: Sequence[bool]) -> bool:
 def _words(text: str, names: Sequence[str]) -> list[str]:
     """Words, names as written in ``names``, and the marks ``: = | ; .`` and line ends."""
     text = re.sub(r"\\(?:text\w*|mathrm|mathbf|quad|boxed|begin|end)\b|[*_`~\\{}$]", " ", text)
-    text = re.sub(r"truth[\s-]+teller", "truthteller", text.replace("’", "'"), flags=re.IGNORECASE)
+    text = re.sub(
+        r"truth[\s-]+teller", "truthteller", text.replace("\u2019", "'"), flags=re.IGNORECASE
+    )
     text = re.sub(r"\bno[\s-]one\b", "noone", text, flags=re.IGNORECASE)
     known = {name.casefold(): name for name in names}
     return [known.get(word.casefold(), word.casefold()) for word in _WORD.findall(text)]

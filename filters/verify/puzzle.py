@@ -45,7 +45,11 @@ class PuzzleVerifier:
             return self._unfit(candidate, error, began)
         if outcome is Outcome.UNPARSED:
             found = unanswered(self, candidate, reason, began=began)
-            return found if extracted is None else self._say(candidate, outcome, reason, began, extracted)
+            return (
+                found
+                if extracted is None
+                else self._say(candidate, outcome, reason, began, extracted)
+            )
         return self._say(candidate, outcome, reason, began, extracted)
 
     def prepare(self) -> None:

@@ -2,8 +2,8 @@ r"""Rows of a table as problems: the formats that are recognised, and the user's
 
 Recognised by their columns: GSM8K (``question``, ``answer`` with ``####``), CommonsenseQA and ARC
 (``question.stem``, ``question.choices``, ``answerKey``, or the Hub's flattened form), MATH
-(``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), and plain tables with a question
-and an answer. Anything else takes a mapping such as ``problem=Body+Question answer=Answer``: ``+``
+(``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), puzzles
+(`generators.problems.puzzles`), and plain tables with a question and an answer. Anything else takes a mapping such as ``problem=Body+Question answer=Answer``: ``+``
 joins columns with a space, a dot reaches into a nested one. A row without a gold answer is an
 error that names the row; nothing is left out silently.
 """
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from generators.problems import puzzles
 from generators.prompts import final_line
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
@@ -42,6 +43,8 @@ class Parts:
     solution: str | None = None
     math: bool = False
     """The format itself says that answers are mathematical."""
+    puzzle: str = ""
+    """Metadata of a puzzle, which makes ``puzzle`` its verifier."""
 
 
 class BadRow(Exception):
@@ -92,7 +95,9 @@ def problems(
 
 def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
     kind, decides = "text", "exact"
-    if parts.choices:
+    if parts.puzzle:
+        decides = "puzzle"
+    elif parts.choices:
         kind, decides = "choice", "choice"
     elif parts.math or mathematical(parts.answer):
         kind, decides = "math", "math"
@@ -107,6 +112,7 @@ def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Probl
         choices=list(parts.choices),
         solution=parts.solution,
         row=row,
+        metadata=parts.puzzle,
     )
 
 
@@ -124,6 +130,8 @@ def _recognise(row: Row, source: str) -> Reader:
         return _nested_choice
     if _has(row, "question") and _has(row, "choices") and _has(row, "answerKey"):
         return _flat_choice
+    if puzzle := puzzles.recognise(row):
+        return _puzzle(puzzle)
     question = next((name for name in _QUESTIONS if name in row), None)
     answer = next((name for name in _ANSWERS if name in row), None)
     solution = next((name for name in _SOLUTIONS if name in row), None)
@@ -137,6 +145,17 @@ def _recognise(row: Row, source: str) -> Reader:
         "or name them, for example --map problem=COLUMN --map answer=COLUMN "
         "(A+B joins two columns, a.b reaches into a nested one)"
     )
+
+
+def _puzzle(reader: puzzles.Reader) -> Reader:
+    def read(row: Row) -> Parts:
+        try:
+            prompt, answer, metadata = reader(row)
+        except ValueError as error:
+            raise BadRow(str(error)) from error
+        return Parts(prompt=prompt, answer=answer, puzzle=metadata)
+
+    return read
 
 
 def _gsm8k(row: Row) -> Parts:
@@ -209,8 +228,12 @@ def _choice(stem: str, choices: Any, gold: Any) -> Parts:
     if not labels:
         labels = [str(i) for i in range(len(texts))] if isinstance(gold, int) else []
     names |= dict(zip(labels, letters, strict=False))
-    letter = names.get(str(gold).strip())
-    if letter is None:
+    golds = gold if isinstance(gold, list) else [gold]
+    if len(golds) == 1 and str(golds[0]).strip() not in names:
+        golds = re.split(r"\s*[,;]\s*", str(golds[0]).strip())
+    found = {names.get(str(one).strip()) for one in golds}
+    letter = ", ".join(sorted(name for name in found if name is not None))
+    if None in found or not found:
         raise BadRow(f"gold {_short(gold)} is none of the choices {', '.join(labels or letters)}")
     listed = "\n".join(f"{name}. {text}" for name, text in zip(letters, texts, strict=True))
     return Parts(prompt=f"{stem}\n{listed}", answer=letter, choices=tuple(texts))
