@@ -5,7 +5,7 @@ What the tests are stands in the problem's metadata, in one of four forms:
     {"entry": "f", "check": "def check(candidate): ...", "prefix": "def f(x): ..."}    HumanEval
     {"asserts": ["assert f(1) == 2", ...], "setup": "import math"}                     MBPP
     {"entry": "f", "calls": [{"args": [1], "kwargs": {}, "result": 2}, ...]}           values
-    {"stdio": [{"input": "1 2", "output": "3"}, ...]}                                  what it prints
+    {"stdio": [{"input": "1 2", "output": "3"}, ...]}                                 its output
 
 Every test must pass; `Verdict.share` says which share did, `Verdict.results` how each went.
 Expected values never enter the process of the program: calls are answered with data, and the
