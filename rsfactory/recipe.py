@@ -213,6 +213,8 @@ class Recipe(Section):
     """For people."""
     rounds: int = Field(3, gt=0)
     """How many, unless a gate stops before."""
+    sandbox: Literal["full", "weak"] = "full"
+    """Where programs run: `full` isolation or not at all; `weak` is none, at your own risk."""
     problems: ProblemsSection
     judge: JudgeSection = JudgeSection()
     majority: MajoritySection = MajoritySection()

@@ -13,7 +13,7 @@ def make_problem(domain: str = "math") -> Problem:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("domain", ["sums", "math", "choice", "text"])
+@pytest.mark.parametrize("domain", ["sums", "math", "choice", "code", "text"])
 def test_plain_prompt_never_shows_the_answer_and_the_hinted_one_does(domain: str) -> None:
     problem = make_problem(domain)
     plain = pick(None, problem, hinted=False)
@@ -25,9 +25,10 @@ def test_plain_prompt_never_shows_the_answer_and_the_hinted_one_does(domain: str
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=list(PROMPTS))
-def test_every_prompt_asks_for_the_final_line(prompt) -> None:
+def test_every_prompt_says_how_to_end(prompt) -> None:
     asked = f"{prompt.system}\n{prompt.text}"
-    assert FINAL_LINE.partition("{answer}")[0] in asked
+    code = prompt.template.startswith("code")
+    assert ("```python" if code else FINAL_LINE.partition("{answer}")[0]) in asked
     assert "{problem}" in prompt.text
     assert ("{answer}" in prompt.text) == prompt.template.endswith(HINTED)
 
