@@ -43,5 +43,5 @@ def test_template_name_overrides_the_domain() -> None:
 
 @pytest.mark.parametrize("name", ["nope", "math-hinted"])
 def test_unknown_template_lists_what_there_is(name: str) -> None:
-    with pytest.raises(InputError, match=r"choice, math, sums, text"):
+    with pytest.raises(InputError, match=r"choice, code, math, sums, text"):
         pick(name, make_problem(), hinted=True)
