@@ -102,7 +102,7 @@ class LlmJudge:
         else:
             outcome = Outcome.UNVERIFIABLE
             said = ", ".join(f"{count} {vote}" for vote, count in counts.most_common())
-            reason = f"the judge does not agree with itself: {said}"
+            reason = f"less than {self.agreement:g} of {len(votes)} votes say the same: {said}"
         return verdict(
             stamp, candidate, outcome, reason, began=began, results=votes, share=share
         )  # fmt: skip
