@@ -2,13 +2,13 @@ r"""Where a completion says what its final answer is.
 
 Read from the visible text only: what stands inside ``<think>`` is not an answer. A claim is strong
 (``\boxed{}``, ``<answer>``, ``####``) or weak (``the answer is x``, ``Answer: x``, a line
-``A: x``); weak ones count only where there is no strong one. The last claim decides. Rules that
-cost an answer on purpose:
+``A: x``); weak ones count only where there is no strong one, or where "the final answer is x"
+stands behind it. The last claim decides. Rules that cost an answer on purpose:
 
 - A last box or tag that is never closed, or is empty, is not an answer, and an earlier one is not
   taken in its place: the text went on to claim something else.
-- Boxes joined by a comma, "and" or "or" are one answer with several values, so naming two values
-  is not the same as naming the right one.
+- Boxes joined by a comma, "and" or "or", and boxes side by side, are one answer with several
+  values, so naming two values is not the same as naming the right one.
 - Text that runs on after the answer does not undo it; a later claim replaces it.
 - A weak claim or ``####`` that ends where a completion was cut off may lack digits: ``open_end``.
 
@@ -41,6 +41,12 @@ _PHRASE = re.compile(
     r"\s{0,5}(?::|=|\b(?:is|are|was|be|becomes|equals)\b\s{0,5}:?)[*_]{0,3}[ \t]*",
     re.IGNORECASE,
 )
+_FINAL = re.compile(r"\bfinal answer is\b", re.IGNORECASE)
+_LABEL = re.compile(
+    r"^[^\w\n]{0,8}(?:final\s)?answer\b[*_]{0,3}[ \t]{0,3}"
+    r"(?=\$\$|\\\[|\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\))",
+    re.IGNORECASE | re.MULTILINE,
+)
 _SHORT = re.compile(r"^[ \t]*A:[ \t]*(?=\S)", re.MULTILINE)
 _SENTENCE_END = re.compile(
     r"(?:[.;?]|(?<!\d)!)(?=\s|$)|\n|,?\s(?:because|since|which|so|where|but|as)\s|,\s(?=[a-z]{2})"
@@ -53,6 +59,10 @@ _NO_VALUE = re.compile(
 _MATH = re.compile(
     r"\s*(?:\$\$(?P<a>[^$]+)\$\$|\$(?P<b>[^$\n]+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\])",
     re.DOTALL,
+)
+_NO_WORD = re.compile(r"\\q?quad|\\[;,!()\[\] ]|\\text|[{}$]")
+_JOINT = re.compile(
+    r"(?:,|(?:[a-z]{2,15})?,? ?\b(?:and|or)\b)(?: ?[A-Za-z] ?(?:_ ?\w{1,3}|\( ?[a-z] ?\))? ?=)?"
 )
 _TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
 
@@ -89,10 +99,16 @@ def final_claim(text: str, *, short_label: bool = True) -> Claim | None:
         short_label: Whether a line ``A: x`` claims an answer (in multiple choice it does not).
     """
     strong = strong_claims(text)
-    if strong:
-        return strong[-1]
     weak = weak_claims(text, short_label=short_label)
+    if strong and not (weak and _replaces(text, strong[-1], weak[-1])):
+        return strong[-1]
     return weak[-1] if weak else None
+
+
+def _replaces(text: str, strong: Claim, weak: Claim) -> bool:
+    """Whether "the final answer is x" stands behind the last box or tag, which was closed."""
+    head = text[max(0, weak.start - 10) : weak.start + 20]
+    return strong.text is not None and weak.start >= strong.end and bool(_FINAL.search(head))
 
 
 def first_claim(text: str) -> Claim | None:
@@ -112,7 +128,7 @@ def weak_claims(text: str, *, short_label: bool = True) -> list[Claim]:
     """``the answer is x``, ``Answer: x`` and lines ``A: x``, in order."""
     offset = max(0, len(text) - WEAK_REACH)
     tail = text[offset:]
-    heads = list(_PHRASE.finditer(tail))
+    heads = [*_PHRASE.finditer(tail), *_LABEL.finditer(tail)]
     if short_label:
         heads += _SHORT.finditer(tail)
     heads.sort(key=lambda head: head.start())
@@ -178,11 +194,15 @@ def _closing(text: str, start: int) -> dict[int, int]:
 
 
 def _joins(between: str) -> bool:
-    """Whether what stands between two boxes joins them into one answer."""
+    """Whether what stands between two boxes joins them into one answer.
+
+    ``and``, ``or``, a comma, perhaps with what was counted before it and a name behind it
+    (``papers and``, ``, y =``); boxes side by side on one line are joined too.
+    """
     if len(between) > 60 or "." in between:
         return False
-    bare = re.sub(r"\\quad|\\[;,()\[\]]|\\text|[{}$\s]", " ", between).split()
-    return bool(bare) and all(word in (",", "and", "or", ",and", ",or") for word in bare)
+    bare = " ".join(_NO_WORD.sub(" ", between).split())
+    return _JOINT.fullmatch(bare) is not None if bare else "\n" not in between
 
 
 def _tags(text: str) -> list[Claim]:

@@ -18,11 +18,14 @@ different); whether the reasoning supports the answer; golds whose meaning needs
 
 import re
 import time
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from filters.verify import quantity
-from filters.verify.extract import Claim, final_claim, strong_claims, undecorate, unwrap, visible
+from filters.verify import equivalence, expression, quantity
+from filters.verify.bare import math_claim
+from filters.verify.expression import Tree
+from filters.verify.extract import Claim, strong_claims, undecorate, unwrap
+from filters.verify.normal import TooLarge
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
@@ -38,6 +41,7 @@ _UNIT = re.compile(
     r"(?:[kcm]m|ft|inches|feet|units?|degrees|(?:kilo|centi|milli)?met(?:er|re)s))"
     r"(?:\s*\^\s*\{?[23]\}?)?\s*$"
 )
+_DECIMAL_COMMA = re.compile(r"-?(?![1-9]\d{0,2},\d{3}$|0\d)\d{1,20},\d{1,20}", re.ASCII)
 _WORD = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]{2,}){0,5}")
 
 
@@ -45,19 +49,23 @@ class MathVerifier:
     """Numbers and expressions."""
 
     name = "math"
-    version = "1"
+    version = "2"
 
     def quick(self, problem: Problem, candidate: Candidate) -> Verdict | None:
         """The verdict where it takes exact comparison of numbers or words only, else None."""
         began = time.monotonic()
         if not problem.answer.strip():
             return self._say(candidate, Outcome.UNVERIFIABLE, "the gold answer is empty", began)
-        claim = _claim(candidate.completion)
+        claim = math_claim(candidate.completion)
         if claim is None or claim.text is None:
             return unanswered(self, candidate, _why_none(claim), began=began)
         if claim.open_end and candidate.finish_reason == "length":
             return unanswered(self, candidate, "the answer may be cut off", began=began)
-        right = _compare_simply(_gold(problem), claim.text)
+        try:
+            right = _compare(_gold(problem), claim.text)
+        except TooLarge:
+            reason = "the numbers or sums in the gold or the answer are too large to compute"
+            return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, claim.text)
         if right is None and not _fits(claim.text):
             reason = f"the answer is too long or too deep to compare ({len(claim.text)} characters)"
             return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, claim.text)
@@ -69,7 +77,7 @@ class MathVerifier:
         done = self.quick(problem, candidate)
         if done is not None:
             return done
-        claim = _claim(candidate.completion)
+        claim = math_claim(candidate.completion)
         assert claim is not None
         assert claim.text is not None
         gold = _parse(_gold(problem)) if _fits(_gold(problem)) else []
@@ -81,6 +89,13 @@ class MathVerifier:
             reason = f"the marked answer {shorten(claim.text)!r} is not readable as an expression"
             return self._say(candidate, Outcome.UNPARSED, reason, began, claim.text)
         return self._judge(problem, candidate, _equal(gold, answer), began, claim.text)
+
+    def decides_on(self, problem: Problem, candidate: Candidate) -> str | None:
+        """The marked answer; None where there is none, or one that may be cut off."""
+        claim = math_claim(candidate.completion)
+        if claim is None or (claim.open_end and candidate.finish_reason == "length"):
+            return None
+        return claim.text
 
     def prepare(self) -> None:
         """Imports math-verify and fills its caches, so that no row's time pays for it."""
@@ -105,28 +120,36 @@ class MathVerifier:
         return verdict(self, candidate, outcome, reason, extracted=extracted, began=began)
 
 
-def _claim(completion: str) -> Claim | None:
-    """The claim that decides; a completion that is nothing but one value claims it."""
-    text = visible(completion)
-    claim = final_claim(text)
-    if claim is not None:
-        return claim
-    bare = text.strip()
-    single = unwrap(bare) != bare and len(bare) <= LONGEST and bare.startswith(("$", r"\(", r"\["))
-    if quantity.read(bare) is not None or (single and "\n" not in bare):
-        return Claim(bare, 0, len(text), True)
-    return None
-
-
 def _why_none(claim: Claim | None) -> str:
     if claim is None:
         return r"no marked answer (\boxed{}, <answer>, ####, 'the answer is')"
     return "the last answer's mark is empty or never closed"
 
 
+def _compare(gold: str, answer: str) -> bool | None:
+    """Exact comparison in this process; None where it decides nothing.
+
+    Raises:
+        TooLarge: The work to decide is more than this process does.
+    """
+    found: list[bool | None] = []
+    for reading in _readings(gold):
+        right = _compare_simply(reading, answer)
+        found.append(_compare_trees(reading, answer) if right is None else right)
+        if found[-1]:
+            return True
+    return None if None in found else False
+
+
+def _readings(gold: str) -> list[str]:
+    """The gold, and with a decimal comma read as a point where it cannot mean thousands."""
+    bare = undecorate(gold) if len(gold) < 100 else ""
+    return [gold, bare.replace(",", ".")] if _DECIMAL_COMMA.fullmatch(bare) else [gold]
+
+
 def _compare_simply(gold: str, answer: str) -> bool | None:
-    """Exact comparison of numbers, or of words; None where that decides nothing."""
-    number = quantity.read(gold)
+    """Numbers, or words."""
+    number = _number(gold)
     if number is not None:
         other = quantity.read(answer)
         return None if other is None else quantity.same(number, other)
@@ -134,6 +157,30 @@ def _compare_simply(gold: str, answer: str) -> bool | None:
     if _WORD.fullmatch(word) and word.casefold() == unwrap(answer).casefold():
         return True
     return None
+
+
+def _compare_trees(gold: str, answer: str) -> bool | None:
+    """Expressions and what is made of them."""
+    first = _gold_tree(gold)
+    second = None if first is None else _tree(answer)
+    return None if first is None or second is None else equivalence.equal(first, second)
+
+
+@lru_cache(4096)
+def _number(gold: str) -> quantity.Quantity | None:
+    return quantity.read(gold)
+
+
+@lru_cache(4096)
+def _gold_tree(gold: str) -> Tree | None:
+    return _tree(gold)
+
+
+def _tree(text: str) -> Tree | None:
+    try:
+        return expression.read(_UNIT.sub("", undecorate(text)).replace("$", " "))
+    except expression.Unreadable:
+        return None
 
 
 def _fits(text: str) -> bool:

@@ -8,6 +8,8 @@ left to math-verify. Choices made here:
   out; below 1 that would be a guess (``0.6%`` against ``0.6``), and they differ.
 - A decimal stands for a value it cannot write exactly when it has six places or more and is within
   one unit of its last place: ``0.333333`` for 1/3, ``0.33`` not (math-verify rounds to six too).
+  A gold may be looser than an answer: a gold ``0.3333`` (two places, four digits or more) is
+  answered by ``1/3``, a gold ``1/3`` not by ``0.3333``.
 - A unit counts when both sides name one that is known here (money, length, mass, time): ``150
   cents`` equals ``$1.50``, and ``5 cm`` is not ``5 m``; else the numbers are compared as written.
   A letter right behind a number is a variable (``5m``). Any other words after a number are taken
@@ -93,6 +95,9 @@ _REPEATING = re.compile(
     re.ASCII,
 )
 _PERCENT = re.compile(r"\s*(?:%|(?:percent|per cent|pct|percentage)\b)\s*", re.IGNORECASE)
+_NO_REMAINDER = re.compile(
+    r"\s?[(,]?\s?(?:with )?(?:a )?remainder (?:of )?\s?0\s?\)?\s?$", re.IGNORECASE
+)
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
 _REPLACE = (
     (re.compile(r"\{,\}|\\!\s*,\s*|,\s*\\!\s*"), ","),
@@ -158,7 +163,18 @@ def same(gold: Quantity, answer: Quantity) -> bool | None:
         return share.value / 100 == other.value or (
             share.value == other.value and abs(other.value) >= 1
         )
-    return gold.value == answer.value or _stands_for(gold, answer) or _stands_for(answer, gold)
+    near = _stands_for(gold, answer) or _stands_for(answer, gold) or _rounds(gold, answer)
+    return gold.value == answer.value or near
+
+
+def _rounds(gold: Quantity, answer: Quantity) -> bool:
+    """Whether a gold of two places and four digits or more is a fraction, rounded."""
+    if gold.places is None or gold.places < 2 or answer.places is not None:
+        return False
+    scale = Fraction(10**gold.places)
+    unwritable = (answer.value * scale).denominator != 1
+    near = abs(gold.value - answer.value) * scale * 2 <= 1
+    return unwritable and near and abs(gold.value) * scale >= 1000
 
 
 def _stands_for(decimal: Quantity, exact: Quantity) -> bool:
@@ -175,7 +191,7 @@ def _clean(text: str) -> str:
     text = " ".join(text.split())  # and so no pattern below meets long runs of spaces
     for pattern, replacement in _REPLACE:
         text = pattern.sub(replacement, text)
-    text = unwrap(text)
+    text = " ".join(unwrap(text).split())
     while len(text) > 2 and (text[0], text[-1]) in (("{", "}"), ("(", ")")) and len(text) < 200:
         inner = text[1:-1]
         if any(c in inner for c in "(){},"):
@@ -220,6 +236,7 @@ def _with_rest(
         tail = _words(rest[found.end() :])
         ok = tail is not None and not money and not (set(tail) & _MAGNITUDES.keys())
         return Quantity(value, places, percent=True, name=name) if ok else None
+    rest = _NO_REMAINDER.sub("", rest)
     glued = bool(rest) and rest[0].isalpha()
     words = _words(rest)
     if words is None or (glued and (words[0] not in _UNITS or len(words[0]) == 1)):

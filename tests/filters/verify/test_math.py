@@ -53,6 +53,14 @@ NUMBERS = [
     ("1" * 20_000, rf"\boxed{{{'1' * 20_000}}}", RIGHT, "equal integers of 20,000 digits"),
     ("1" * 20_000, rf"\boxed{{{'1' * 19_999}2}}", WRONG, "different in the last digit"),
     ("5", "The answer is 1/0.", WRONG, "no finite number"),
+    ("0.3333", r"\boxed{1/3}", RIGHT, "the gold is the looser one"),
+    ("1/3", r"\boxed{0.3333}", WRONG, "never the answer"),
+    ("12.50", r"\boxed{12.4999}", WRONG, "a decimal is not the other rounded"),
+    ("1,22", r"\boxed{1.22}", RIGHT, "a decimal comma in the gold"),
+    ("0,111", r"\boxed{0.111}", RIGHT, "no thousands begin with 0"),
+    ("1,234", r"\boxed{1.234}", WRONG, "these are thousands"),
+    ("30", r"\boxed{30 \text{ (with a remainder of } 0 \text{)}}", RIGHT, "nothing is left over"),
+    ("30", r"\boxed{30 \text{ (with a remainder of } 5 \text{)}}", WRONG, "something is"),
 ]  # fmt: skip
 
 WHERE = [
@@ -60,6 +68,12 @@ WHERE = [
     ("7", r"\boxed{7} no, \boxed{5}", WRONG, "not an earlier one"),
     ("7", r"\boxed{7}, or \boxed{5}", WRONG, "joined boxes are one answer of two values"),
     ("7", r"\boxed{5} and \boxed{7}", WRONG, "in any order"),
+    ("7", r"\boxed{7}\boxed{5}", WRONG, "side by side they are one answer too"),
+    ("7", r"\boxed{7} or \boxed{14/2}", RIGHT, "two forms of one value"),
+    ("7", "\\boxed{5}\n\\boxed{7}", RIGHT, "lines of their own: the last counts"),
+    ("(3, 4)", r"$x = \boxed{3}$ and $y = \boxed{4}$", RIGHT, "joined with a name between"),
+    ("7", r"\boxed{5}, so the final answer is 7.", RIGHT, "the final answer replaces a box"),
+    ("7", r"\boxed{7}. That answer is 1 more than 6.", RIGHT, "other phrases do not"),
     ("7", r"\boxed{7}. Yes, so it is \boxed{7}.", RIGHT, "the same box twice is one value"),
     ("7", r"First \boxed{7} but then \boxed{", UNPARSED, "the last box is never closed"),
     ("7", r"\boxed{7} and later \boxed{}", UNPARSED, "the last box is empty"),
@@ -83,6 +97,13 @@ WHERE = [
     ("7", "So 3 + 4 = 7\nA: 7", RIGHT, "short label"),
     ("7", "7", RIGHT, "nothing but a value"),
     ("7", "3 + 4 makes 7, I think.", UNPARSED, "no mark"),
+    ("7", "Answer $7$", RIGHT, "a label without a colon before mathematics"),
+    ("7", "Answer 7", UNPARSED, "but not before anything else"),
+    ("7", "Three and four.\n7", RIGHT, "a last line that is nothing but a number"),
+    ("7", "Three and four.\n7 or 8", UNPARSED, "one number"),
+    ("7", "```output\n7\n```\n7 birds came in 2 days.", RIGHT, "printed, and said first"),
+    ("7", "```output\n7\n```\nIn 2 days came 7 birds.", UNPARSED, "not said first"),
+    ("7", "```output\n7\n```", UNPARSED, "printed only"),
     ("7", "", UNPARSED, "empty"),
     ("7", "The answer is 7.\n\nQuestion?\nThe answer is 2.", WRONG, "ran on, claimed anew"),
     ("7", "The answer is 7.\n\n" + "I like sums. " * 500, RIGHT, "ran on without a claim"),
@@ -109,24 +130,96 @@ CUT_OFF = [
 EXPRESSIONS = [
     ("x^2-2x+2", r"\boxed{2 + x^2 - 2x}", RIGHT, "another order"),
     ("x^2-2x+2", r"\boxed{x^2-2x-2}", WRONG, "another sign"),
-    ("(0,0)", r"\boxed{(0, 0)}", RIGHT, "pair"),
+    ("(x-5)(x^2-4x+7)", r"\boxed{x^3-9x^2+27x-35}", RIGHT, "multiplied out"),
+    ("-8", r"\boxed{-8y - 1}", WRONG, "an expression is not a number"),
     ("5", r"\boxed{n=5k}", WRONG, "a multiple is not the number"),
     ("5t", r"\boxed{5}", WRONG, "a last letter is a variable, not a unit"),
     (r"\sin^2t", r"\boxed{\sin^2 t}", RIGHT, "and so in a function"),
+    (r"\sin^2t", r"\boxed{\tan^2 t}", WRONG, "another function"),
     (r"2\sqrt{3}", r"\boxed{2\sqrt{3} \text{ cm}}", RIGHT, "a unit in text is one"),
+    (r"2\sqrt{3}", r"\boxed{\sqrt{12}}", RIGHT, "the same root"),
+    (r"\frac{\sqrt{2}}{2}", r"\boxed{1/\sqrt{2}}", RIGHT, "a root in the denominator"),
+    (r"\sqrt{2}+\sqrt{3}", r"\boxed{\sqrt{5}}", WRONG, "roots do not add up"),
+    (r"\sqrt{65}", r"\boxed{8.062258}", RIGHT, "six places stand for a root"),
+    (r"\sqrt{65}", r"\boxed{8.06}", WRONG, "two do not"),
+    ("8.062", r"\boxed{\sqrt{65}}", RIGHT, "the gold is the looser one"),
+    (r"14\pi", r"\boxed{\pi \cdot 14}", RIGHT, "pi"),
+    (r"14\pi", r"\boxed{14}", WRONG, "without it"),
+    (r"\frac34 i", r"\boxed{0.75i}", RIGHT, "imaginary"),
+    ("(1+i)^2", r"\boxed{2i}", RIGHT, "i squared is -1"),
+    (r"x^{2/3}", r"\boxed{\sqrt[3]{x}^2}", RIGHT, "fractional powers"),
+    ("x", r"\boxed{\sqrt{x^2}}", WRONG, "the root of a square is not its base"),
     ("120", r"\boxed{5!}", RIGHT, "factorial"),
     ("5", r"\boxed{5!}", WRONG, "not punctuation"),
+    ("10", r"\boxed{\binom{5}{2}}", RIGHT, "binomial"),
     ("1024", r"\boxed{2**10}", RIGHT, "power as in a program"),
     ("1024", r"\boxed{2^10}", RIGHT, "power without braces"),
     ("25", r"\boxed{5^2}", RIGHT, "power"),
+    ("1/x", r"\boxed{\frac{x}{x^2}}", RIGHT, "cancelled"),
+    (r"\frac{1}{x+1}", r"\boxed{\frac{x-1}{x^2-1}}", RIGHT, "and with sums"),
+    (r"\ln 2", r"\boxed{\ln 3}", WRONG, "logarithms"),
+    (r"\frac{1}{2}e^{2x}", r"\boxed{\frac{e^{2x}}{2}}", RIGHT, "letters in an exponent"),
+]  # fmt: skip
+
+SHAPES = [
+    ("(0,0)", r"\boxed{(0, 0)}", RIGHT, "pair"),
+    (r"(1,\frac92)", r"\boxed{(1.0, 4.5)}", RIGHT, "values in it"),
+    ("(1,2)", r"\boxed{(2,1)}", WRONG, "its order"),
+    ("(1,2)", r"\boxed{1, 2}", RIGHT, "its values without brackets"),
+    ("5", r"\boxed{(5, 16)}", WRONG, "a pair is not its first value"),
     ("(1,2)", r"\boxed{[1,2)}", WRONG, "interval ends"),
+    (r"[1,\infty)", r"\boxed{x \ge 1}", RIGHT, "inequality as interval"),
+    (r"x \in [-2,7]", r"\boxed{-2 \le x \le 7}", RIGHT, "chain as membership"),
+    ("x > 5", r"\boxed{5 < x}", RIGHT, "mirrored"),
+    ("x > 5", r"\boxed{x < 5}", WRONG, "the other side"),
+    ("x < 1", r"\boxed{-x > -1}", RIGHT, "multiplied by -1 (math-verify knows)"),
+    ("17", r"\boxed{r > 17}", WRONG, "a bound is not a value"),
+    (r"(-\infty,1)\cup(1,\infty)", r"\boxed{(1,\infty) \cup (-\infty,1)}", RIGHT, "union"),
+    (r"\{1,2,3\}", r"\boxed{\{3,2,1\}}", RIGHT, "set"),
+    (r"\{1,2,3\}", r"\boxed{\{1,2\}}", WRONG, "smaller set"),
+    (r"\{1\pm\sqrt{5}\}", r"\boxed{1+\sqrt5, 1-\sqrt5}", RIGHT, "two values in one sign"),
+    (r"1\pm\sqrt{5}", r"\boxed{1+\sqrt5}", WRONG, "one of them"),
+    ("2, -1", r"\boxed{-1 \text{ and } 2}", RIGHT, "two solutions in any order"),
+    ("1, 2, 3", r"\boxed{3, 2, 1}", RIGHT, "rising: solutions"),
+    ("4, 10, -2", r"\boxed{10, 4, -2}", WRONG, "neither rising nor falling: a sequence"),
+    ("42", r"\boxed{66, 42}", WRONG, "a list is not one of its values"),
+    ("42", r"\boxed{x = 42, y = 42}", RIGHT, "unless they are all the same"),
+    (r"\sqrt{67},-\sqrt{85}", r"\boxed{\sqrt{67}}", WRONG, "half of the solutions"),
+    ("[103]", r"\boxed{103}", RIGHT, "a list of one"),
+    (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+     r"\boxed{\left[\begin{array}{cc}1 & 2 \\ 3 & \frac82\end{array}\right]}", RIGHT, "matrix"),
+    (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+     r"\boxed{\begin{bmatrix}1&2\\3&5\end{bmatrix}}", WRONG, "one entry"),
+    (r"\begin{pmatrix}1/3\\2\end{pmatrix}",
+     r"\boxed{\begin{pmatrix}0.333333\\2\end{pmatrix}}", RIGHT, "six places in a matrix"),
+    ("14", r"\boxed{\begin{pmatrix} 2 \\ 1 \end{pmatrix}}", WRONG, "a vector is not a number"),
+    ("2x+1", r"\boxed{y = 2x+1}", RIGHT, "assignment"),
+    ("y = 2x+1", r"\boxed{2x+1}", RIGHT, "in the gold"),
+    ("x = 5", r"\boxed{y = 5}", WRONG, "another name"),
+    (r"1/3", r"\boxed{x = 1/3 \approx 0.33}", RIGHT, "the exact one of two values"),
+    ("2x+4y-3=0", r"\boxed{y=-\frac{1}{2}x+\frac{3}{4}}", RIGHT, "a multiple of an equation"),
+    ("7 = 11a+c", r"\boxed{11a+c}", WRONG, "an equation is not its right side"),
+    ("$p=-1,p=1/2$", r"\boxed{p=\frac12, p=-1}", RIGHT, "assignments in any order"),
+    (r"\boxed{1} papers and \boxed{2} bins", r"\boxed{1, 2}", RIGHT, "boxes in the gold"),
+    (r"\text{(E)}", r"\boxed{E}", RIGHT, "a letter in text"),
+    (r"\text{Even}", r"\boxed{even}", RIGHT, "a word"),
     (r"\frac{", r"\boxed{7}", UNVERIFIABLE, "unreadable gold, any answer"),
     (r"\frac{", r"\boxed{\frac{}{}}", UNVERIFIABLE, "unreadable gold and answer"),
     ("7", r"\boxed{\frac{}{}}", UNPARSED, "unreadable answer"),
 ]  # fmt: skip
 
+LEFT = [
+    (r"\sum_{k=1}^{3} k", r"\boxed{6}", RIGHT, "a sum"),
+    (r"\frac{x^3}{3}", r"\boxed{\int_0^x t^2 dt}", RIGHT, "an integral"),
+    (r"3+4\sqrt{2}", r"\boxed{\sqrt{24\sqrt{2}+41}}", RIGHT, "nested roots"),
+    (r"\sin^2 x + \cos^2 x", r"\boxed{1}", RIGHT, "an identity"),
+    ("-1", r"\boxed{z^3 = -1}", RIGHT, "an equation that assigns to no letter"),
+]  # fmt: skip
 
-@pytest.mark.parametrize(("gold", "completion", "outcome", "why"), NUMBERS + WHERE + EXPRESSIONS)
+
+@pytest.mark.parametrize(
+    ("gold", "completion", "outcome", "why"), NUMBERS + WHERE + EXPRESSIONS + SHAPES + LEFT
+)
 def test_table(pool: VerifierPool, gold: str, completion: str, outcome: Outcome, why: str) -> None:
     [verdict] = pool.verify([(problem(gold), candidate(completion))])
     assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
@@ -138,15 +231,15 @@ def test_cut_off(gold: str, completion: str, outcome: Outcome, why: str) -> None
     assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
 
 
-@pytest.mark.parametrize(("gold", "completion"), [row[:2] for row in EXPRESSIONS])
-def test_expressions_are_left_to_a_worker(gold: str, completion: str) -> None:
+@pytest.mark.parametrize(("gold", "completion"), [row[:2] for row in LEFT])
+def test_what_needs_algebra_is_left_to_a_worker(gold: str, completion: str) -> None:
     assert MATH.quick(problem(gold), candidate(completion)) is None
 
 
 def test_verdict_says_what_was_found() -> None:
     verdict = MATH.verify(problem("5"), candidate(r"So \boxed{25}."))
     assert (verdict.extracted, verdict.reason) == ("25", "25 is not 5")
-    assert (verdict.verifier, verdict.version, verdict.isolation) == ("math", "1", "none")
+    assert (verdict.verifier, verdict.version, verdict.isolation) == ("math", "2", "none")
     assert verdict.candidate_id == "c-1"
 
 

@@ -1,0 +1,448 @@
+r"""Answers in LaTeX or plain notation, read into trees: what most golds and answers look like.
+
+`read` covers numbers, letters, sums, products, quotients, powers, roots, the usual functions,
+factorials, binomials, absolute values; tuples, intervals, sets, lists, unions, matrices; chains of
+``=``, ``<``, ``\le``, ``\in`` and their kin. Nothing is evaluated here and nothing is executed: a
+tree is nested tuples, its first entry says what it is (see `Tree`). Choices made here:
+
+- ``1/2x`` is (1/2)x; ``\sin 2x`` is sin(2x); ``1\frac12`` is one and a half; ``xy`` is x times y.
+- ``f(x)`` and ``g(x)`` are functions, any other letter before a bracket is a factor.
+- ``1,234`` outside brackets is a thousand and more; inside them a comma separates.
+- ``\pm`` makes two values (`expression.branches`).
+
+Anything else (sums, integrals, limits, congruences, prose) raises `Unreadable`, which leaves the
+text to math-verify. Work is linear in the text: at most `LONGEST` characters and `DEEPEST` levels.
+"""
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+Tree = tuple[Any, ...]
+"""``("n", value, places)``, ``("v", name)``, ``("+", *terms)``, ``("*", *factors)``,
+``("neg", a)``, ``("/", a, b)``, ``("^", a, b)``, ``("root", degree, a)``,
+``("fn", name, *arguments)``, ``("!", a)``, ``("binom", n, k)``, ``("±", sign, a)``, and the
+containers ``("tuple", open, close, *items)``, ``("set", *items)``, ``("list", *items)``,
+``("union", *items)``, ``("matrix", *rows)`` and ``("chain", operators, *operands)``."""
+
+LONGEST = 20_000
+"""Characters of an answer that is read."""
+DEEPEST = 30
+"""Levels of brackets, roots and powers."""
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FUNCTIONS = _words("sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan ln log lg exp")
+GREEK = _words(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
+    "rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi "
+    "Omega ell"
+)
+_CUP = "\u222a"
+_SYMBOLS = {
+    r"\cdot": "*", r"\times": "*", r"\ast": "*", r"\div": "/", r"\pm": "±", r"\mp": "∓",
+    r"\le": "≤", r"\leq": "≤", r"\leqslant": "≤", r"\ge": "≥", r"\geq": "≥", r"\geqslant": "≥",
+    r"\lt": "<", r"\gt": ">", r"\ne": "≠", r"\neq": "≠", r"\approx": "≈", r"\in": "∈",
+    r"\newrow": "newrow", r"\cup": _CUP,
+    r"\infty": "∞", r"\pi": "π", r"\{": "{", r"\}": "}", r"\lbrace": "{",
+    r"\rbrace": "}", r"\lbrack": "[", r"\rbrack": "]", r"\langle": "⟨", r"\rangle": "⟩",
+    r"\vert": "|", r"\mid": "|", r"\lvert": "|", r"\rvert": "|", r"\emptyset": "∅",
+    r"\varnothing": "∅", "×": "*", "·": "*", "÷": "/", "⋅": "*", "−": "-", "–": "-", "<=": "≤",
+    ">=": "≥", "!=": "≠", "==": "=", "**": "^",
+}  # fmt: skip
+_GROUP_OPEN, _GROUP_CLOSE = "\\{group", "\\}group"
+_RELATIONS = frozenset("=<>≤≥≠≈∈")
+_CLOSE = {"(": ")]", "[": ")]", "⟨": "⟩"}
+_ENVIRONMENT = re.compile(
+    r"\\(begin|end)\s?\{\s?(?:[pbvBV]?matrix|smallmatrix|array)\*?\s?\}(?:\s?\{[clr| ]{0,40}\})?"
+)
+
+_REPLACE = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\{,\}|\\!\s?,\s?|,\s?\\!|(?<=\d)\\,(?=\d{3})", ","),
+        (r"\\left(?![a-z])|\\right(?![a-z])|\\[bB]igg?[lr]?(?![a-z])|\\displaystyle|\\limits", " "),
+        (r"\\(?:quad|qquad|hspace\{[^{}]{0,9}\}|[!,;: ])|~|&nbsp;|[\u00a0\u202f]", " "),
+        (r"\\[dtc]frac(?![a-z])", r"\\frac"),
+        (r"\\[dt]binom(?![a-z])", r"\\binom"),
+        (r"\\(?:mathrm|mathbf|mathit|boldsymbol|mathsf|operatorname)\s?\{([A-Za-z]{1,6})\}", r"\1"),
+        (r"\\(?:text|textbf|textit|mbox|textrm)\s?\{\s?,?\s?(and|or)\s?\}", r" \1 "),
+        (r"\\(?:text|textbf|textit|mbox|textrm)\s?\{\s?\(?([A-Za-z])\)?\s?\}", r" \1 "),
+        (r"\^\s?\{?\s?\\circ\s?\}?|\u00b0|\\degree", ""),
+        (r"√", r"\\sqrt"),
+        (r"²", "^2"),
+        (r"³", "^3"),
+    )
+)
+_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])", re.ASCII)
+_TOKEN = re.compile(
+    r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<command>\\(?:[A-Za-z]+|[^\sA-Za-z]))"
+    r"|(?P<word>[A-Za-z]+)|(?P<two><=|>=|!=|==|\*\*)|(?P<one>\S)",
+    re.ASCII,
+)
+
+
+class Unreadable(Exception):
+    """The text is not in this notation (it may be in another)."""
+
+
+def read(text: str) -> Tree:
+    """The tree of an answer.
+
+    Raises:
+        Unreadable: The text is not covered; nothing is said about whether it means something.
+    """
+    return _Parser(_tokens(text)).whole()
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    """Kind and text of each token; kinds are number, letter, word, command, mark."""
+    if len(text) > LONGEST:
+        raise Unreadable("too long")
+    text = " ".join(text.split())
+    text = _ENVIRONMENT.sub(r" \\matrix\1 ", text)
+    text = text.replace("\\\\", r" \newrow " if "matrixbegin" in text else "\\")
+    for pattern, replacement in _REPLACE:
+        text = pattern.sub(replacement, text)
+    if not any(mark in text for mark in "([{"):
+        text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
+    tokens: list[tuple[str, str]] = []
+    for found in _TOKEN.finditer(text):
+        kind, token = found.lastgroup or "", found[0]
+        if kind == "word":
+            tokens += _letters(token)
+        elif kind == "number":
+            tokens.append((kind, token))
+        else:
+            tokens.append(_mark(token))
+    return tokens
+
+
+def _mark(token: str) -> tuple[str, str]:
+    if token in _SYMBOLS:
+        return "mark", _SYMBOLS[token]
+    if token[0] == "\\":
+        name = token[1:]
+        return ("letter", name) if name in GREEK else ("command", name)
+    if token in "{}":
+        return "mark", _GROUP_OPEN if token == "{" else _GROUP_CLOSE
+    return "mark", token
+
+
+def _letters(word: str) -> list[tuple[str, str]]:
+    """A run of letters: a known name, or one variable a letter."""
+    if word in FUNCTIONS or word in ("sqrt", "frac"):
+        return [("command", word)]
+    if word in ("and", "or"):
+        return [("mark", ",")]
+    if word == "pi":
+        return [("mark", "π")]
+    if word in ("oo", "inf", "infinity"):
+        return [("mark", "∞")]
+    if len(word) > 3 or word.lower() in ("mod", "gcd", "lcm", "min", "max", "det", "lim", "not"):
+        raise Unreadable(word[:20])
+    return [("letter", letter) for letter in word]
+
+
+class _Parser:
+    """Recursive descent over the tokens; ``depth`` bounds the recursion."""
+
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+
+    def peek(self) -> tuple[str, str]:
+        return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
+
+    def take(self) -> tuple[str, str]:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def accept(self, mark: str) -> bool:
+        if self.peek() == ("mark", mark):
+            self.at += 1
+            return True
+        return False
+
+    def expect(self, mark: str) -> None:
+        if not self.accept(mark):
+            raise Unreadable(f"{mark} expected")
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Unreadable("too deep")
+
+    def whole(self) -> Tree:
+        tree = self.items(("end", ""))
+        if self.peek()[0] != "end":
+            raise Unreadable(f"{self.peek()[1][:20]} not expected")
+        return tree
+
+    def items(self, end: tuple[str, str]) -> Tree:
+        """One answer, or several with commas or semicolons between them."""
+        found = [self.chain()]
+        while self.peek()[1] in (",", ";") and self.peek()[0] == "mark":
+            self.take()
+            while self.peek()[1] in (",", ";"):  # "a, and b"
+                self.take()
+            if self.peek() == end:
+                break
+            found.append(self.chain())
+        return found[0] if len(found) == 1 else ("list", *found)
+
+    def chain(self) -> Tree:
+        operands, operators = [self.union()], ""
+        while self.peek()[0] == "mark" and self.peek()[1] in _RELATIONS:
+            operators += self.take()[1]
+            operands.append(self.union())
+        return ("chain", operators, *operands) if operators else operands[0]
+
+    def union(self) -> Tree:
+        parts = [self.sum()]
+        while self.accept(_CUP):
+            parts.append(self.sum())
+        return ("union", *parts) if len(parts) > 1 else parts[0]
+
+    def sum(self) -> Tree:
+        terms: list[Tree] = []
+        first = True
+        while True:
+            kind, mark = self.peek()
+            if kind == "mark" and mark in "+-±∓":
+                self.take()
+                term = self.product()
+                if mark in "±∓":
+                    term = ("±", 1 if mark == "±" else -1, term)
+                terms.append(("neg", term) if mark == "-" else term)
+            elif first:
+                terms.append(self.product())
+            else:
+                return ("+", *terms) if len(terms) > 1 else terms[0]
+            first = False
+
+    def product(self) -> Tree:
+        """Factors with or without signs of multiplication between them."""
+        factors = [self.signed()]
+        while True:
+            kind, mark = self.peek()
+            if kind == "mark" and mark in "*/":
+                self.take()
+                right = self.signed()
+                if mark == "/":
+                    factors = [("/", _product(factors), right)]
+                else:
+                    factors.append(right)
+            elif self.starts_factor():
+                if kind == "number" and factors[-1][0] == "n":
+                    raise Unreadable("two numbers in a row")
+                factors.append(self.power())
+            else:
+                return _product(factors)
+
+    def signed(self) -> Tree:
+        negative = False
+        while self.peek()[0] == "mark" and self.peek()[1] in "+-":
+            negative ^= self.take()[1] == "-"
+        return ("neg", self.power()) if negative else self.power()
+
+    def starts_factor(self) -> bool:
+        kind, text = self.peek()
+        if kind in ("number", "letter", "command"):
+            return text != "matrixend"
+        return kind == "mark" and text in ("(", "[", "{", "⟨", "π", "∞", _GROUP_OPEN)
+
+    def power(self) -> Tree:
+        return self.raised(self.atom())
+
+    def raised(self, base: Tree) -> Tree:
+        """A base with what stands behind it: ``!``, ``^``, ``_``, ``%``."""
+        while self.peek()[0] == "mark":
+            mark = self.peek()[1]
+            if mark == "!":
+                self.take()
+                base = ("!", base)
+            elif mark == "^":
+                self.take()
+                self.deeper()
+                base = ("^", base, self.exponent())
+                self.depth -= 1
+            else:
+                break
+        return base
+
+    def exponent(self) -> Tree:
+        """A group, a signed number or letter; ``x^y^z`` is x^(y^z)."""
+        negative = self.accept("-")
+        tree = self.power()
+        return ("neg", tree) if negative else tree
+
+    def atom(self) -> Tree:
+        kind, text = self.take()
+        if kind == "number":
+            return self.number(text)
+        if kind == "letter":
+            return self.letter(text)
+        if kind == "command":
+            return self.command(text)
+        self.deeper()
+        tree = self.bracket(text) if kind == "mark" else None
+        self.depth -= 1
+        if tree is None:
+            raise Unreadable(f"{text[:20]!r} not expected")
+        return tree
+
+    def number(self, text: str) -> Tree:
+        whole, _, places = text.partition(".")
+        value = Fraction(Decimal(text))
+        tree = ("n", value, len(places) if places else None)
+        if not places and self.peek() == ("command", "frac"):
+            back = self.at
+            self.take()
+            up, down = self.group(), self.group()
+            if up[0] == down[0] == "n" and whole != "" and up[1] < down[1]:
+                return ("n", value + up[1] / down[1], None)
+            self.at = back
+        return tree
+
+    def letter(self, name: str) -> Tree:
+        if self.accept("_"):
+            name = f"{name}_{self.subscript()}"
+        while self.accept("'"):
+            name += "'"
+        if name[0] in "fg" and self.peek() == ("mark", "("):
+            return ("fn", name, self.atom())
+        return ("v", name)
+
+    def subscript(self) -> str:
+        kind, text = self.take()
+        if kind in ("number", "letter"):
+            return text
+        if (kind, text) != ("mark", _GROUP_OPEN):
+            raise Unreadable("subscript")
+        found = ""
+        while not self.accept(_GROUP_CLOSE):
+            kind, text = self.take()
+            if kind not in ("number", "letter"):
+                raise Unreadable("subscript")
+            found += text
+        return found
+
+    def command(self, name: str) -> Tree:
+        self.deeper()
+        tree = self.known(name)
+        self.depth -= 1
+        return tree
+
+    def known(self, name: str) -> Tree:
+        if name == "frac":
+            return ("/", self.group(), self.group())
+        if name == "binom":
+            return ("binom", self.group(), self.group())
+        if name == "sqrt":
+            degree: Tree = ("n", Fraction(2), None)
+            if self.accept("["):
+                degree = self.sum()
+                self.expect("]")
+            return ("root", degree, self.group())
+        if name == "matrixbegin":
+            return self.matrix()
+        if name in FUNCTIONS:
+            return self.function(name)
+        raise Unreadable(f"\\{name[:20]}")
+
+    def group(self) -> Tree:
+        """An argument in braces, or one digit, letter or command."""
+        if self.accept(_GROUP_OPEN):
+            tree = self.items(("mark", _GROUP_CLOSE))
+            self.expect(_GROUP_CLOSE)
+            return tree
+        kind, text = self.peek()
+        if kind == "number" and "." not in text and len(text) > 1:  # \frac12, \sqrt34
+            self.tokens[self.at] = (kind, text[1:])
+            return ("n", Fraction(int(text[0])), None)
+        return self.atom()
+
+    def function(self, name: str) -> Tree:
+        base: tuple[Tree, ...] = ()
+        exponent = None
+        while self.peek()[1] in ("_", "^") and self.peek()[0] == "mark":
+            if self.take()[1] == "^":
+                exponent = self.group()
+            elif name == "log":
+                base = (self.group(),)
+            else:
+                raise Unreadable("subscript of a function")
+        if exponent is not None and exponent[0] != "n":
+            raise Unreadable("an inverse function")
+        tree: Tree = ("fn", name, self.argument(), *base)
+        return ("^", tree, exponent) if exponent else tree
+
+    def argument(self) -> Tree:
+        """``(x)`` or ``{x}`` alone, else the factors up to the next sign or function."""
+        if self.peek() in (("mark", "("), ("mark", _GROUP_OPEN)):
+            return self.raised(self.atom()) if self.peek()[1] != "(" else self.atom()
+        factors = [self.power()]
+        while self.starts_factor() and not (
+            self.peek()[0] == "command" and self.peek()[1] in FUNCTIONS
+        ):
+            factors.append(self.power())
+        return _product(factors)
+
+    def bracket(self, mark: str) -> Tree | None:
+        """What an opening mark begins, or a constant of one mark."""
+        if mark in ("π", "∞"):
+            return ("v", mark)
+        if mark == "∅":
+            return ("set",)
+        if mark == _GROUP_OPEN:
+            tree = self.items(("mark", _GROUP_CLOSE))
+            self.expect(_GROUP_CLOSE)
+            return tree
+        if mark == "{":
+            if self.accept("}"):
+                return ("set",)
+            tree = self.items(("mark", "}"))
+            self.expect("}")
+            return ("set", *_several(tree))
+        if mark == "|":
+            tree = self.sum()
+            self.expect("|")
+            return ("fn", "abs", tree)
+        if mark in _CLOSE:
+            tree = self.items(("end", ""))
+            kind, close = self.take()
+            if kind != "mark" or close not in _CLOSE[mark]:
+                raise Unreadable("bracket never closed")
+            if tree[0] != "list" and mark + close == "()":
+                return tree
+            return ("tuple", mark, close, *_several(tree))
+        return None
+
+    def matrix(self) -> Tree:
+        r"""``\begin{pmatrix} ... \end{pmatrix}`` and its kin; all rows of one length."""
+        rows: list[tuple[Tree, ...]] = []
+        while self.peek() != ("command", "matrixend"):
+            row = [self.chain()]
+            while self.accept("&"):
+                row.append(self.chain())
+            rows.append(tuple(row))
+            if not self.accept("newrow"):
+                break
+        if self.take() != ("command", "matrixend") or len({len(row) for row in rows}) != 1:
+            raise Unreadable("matrix never closed, or rows of different lengths")
+        return ("matrix", *rows)
+
+
+def _several(tree: Tree) -> tuple[Tree, ...]:
+    return tree[1:] if tree[0] == "list" else (tree,)
+
+
+def _product(factors: list[Tree]) -> Tree:
+    return ("*", *factors) if len(factors) > 1 else factors[0]
