@@ -124,7 +124,10 @@ def _without_gold(held_out: Sequence[Problem]) -> list[str]:
             f"held-out problems of {grouped[0].source} are decided by {grouped[0].verifier}, which "
             "measures agreement, not accuracy; give a held-out set with golds (--held-out FILE)"
         ]
-    bare = [p for p in held_out if not (p.answer or (p.verifier in JUDGES and p.solution))]
+    bare = [
+        p for p in held_out
+        if not (p.answer or (p.solution if p.verifier in JUDGES else p.metadata))
+    ]  # fmt: skip
     if bare:
         return [
             f"{len(bare)} of {len(held_out)} held-out problems of {bare[0].source} have no gold "

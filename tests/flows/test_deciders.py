@@ -2,19 +2,21 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from filters.verify.judge_prompt import sheets
+from flows.deciders import check
 from flows.progress import SilentReporter
 from flows.result import RunResult
 from flows.reverify import wanted
 from flows.star import run_star
 from rsfactory.errors import ChildDied, FactoryError, InputError
 from rsfactory.recipe import load
-from rsfactory.records import Outcome
+from rsfactory.records import Outcome, Problem
 from rsfactory.store import CANDIDATES, EVALUATION_VERDICTS, PROBLEMS, SELECTIONS, VERDICTS, Store
 
 FAST: dict[str, Any] = {
@@ -38,6 +40,13 @@ class Notes(SilentReporter):
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+
+def problem(answer: str, *, verifier: str) -> Problem:
+    return Problem(
+        id="p-1", source="test", split="train", domain="text", verifier=verifier, prompt="Q",
+        answer=answer, choices=[], solution=None, row=0,
+    )  # fmt: skip
 
 
 def rows(file: Path, count: int, *, gold: bool, first: int = 0, worked: bool = False) -> str:
@@ -167,6 +176,14 @@ def test_held_out_problems_without_golds_are_refused(tmp_path: Path, verifier: s
     with pytest.raises(InputError, match=r"32 of 32 held-out problems of other.jsonl have no gold"):
         star(tmp_path / "data", source, held_out, **settings)
     assert not (tmp_path / "data").exists()
+
+
+def test_tests_are_a_gold_too() -> None:
+    """Programs without a model solution have no answer, and tests in their metadata."""
+    program = problem("", verifier="code")
+    check(load("star"), [program], [replace(program, metadata='{"tests": []}')])
+    with pytest.raises(InputError, match="1 of 1 held-out problems"):
+        check(load("star"), [program], [program])
 
 
 def test_rows_without_golds_are_refused_for_other_verifiers(tmp_path: Path) -> None:
