@@ -1,6 +1,8 @@
 """Runs that a judge or a majority decides, with fakes for teacher, judge and trainer."""
 
+import asyncio
 import json
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -237,6 +239,22 @@ def test_a_judge_decides_rounds_and_held_out_problems(tmp_path: Path) -> None:
         if verdict.outcome is Outcome.WRONG:
             assert not candidate.completion.endswith(gold)
     assert result.rounds[0].selected > 0
+
+
+def test_the_seconds_of_a_judge_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates that wait for one batch together do not each count all of it."""
+    from generators.teachers import ScriptedJudge
+
+    complete = ScriptedJudge.complete
+
+    async def slowly(self: Any, request: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return await complete(self, request)
+
+    monkeypatch.setattr(ScriptedJudge, "complete", slowly)
+    began = time.monotonic()
+    told = verdicts(judge(tmp_path))
+    assert sum(v.seconds for v in told.values()) < time.monotonic() - began
 
 
 def test_a_judge_that_errs_makes_no_verdict_alone(tmp_path: Path) -> None:
