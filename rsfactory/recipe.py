@@ -53,7 +53,7 @@ class JudgeSection(Section):
     teacher: str | None = None
     """Who judges: `local:MODEL`, `student` (as it was before any training) or `scripted`."""
     rubric: str = "science"
-    """`science`, `proof`, or the rubric itself; a problem's own comes first."""
+    """`science`, `proof`, or the rubric itself; a row's own `rubric` comes first."""
     votes: int = Field(3, gt=0)
     """Asked for each candidate; a vote is two requests, with the layout swapped."""
     agreement: float = Field(0.6, gt=0.5, le=1)
