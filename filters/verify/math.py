@@ -92,7 +92,7 @@ class MathVerifier:
 
     def decides_on(self, problem: Problem, candidate: Candidate) -> str | None:
         """The marked answer; None where there is none, or one that may be cut off."""
-        claim = _claim(candidate.completion)
+        claim = math_claim(candidate.completion)
         if claim is None or (claim.open_end and candidate.finish_reason == "length"):
             return None
         return claim.text
