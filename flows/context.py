@@ -5,7 +5,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from flows.progress import Reporter
 from generators.problems import ProblemSet
 from generators.prompts import length
 from rsfactory.contracts import Teacher
-from rsfactory.errors import StoreError
+from rsfactory.errors import InputError, StoreError
 from rsfactory.ids import content_id
 from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint
@@ -59,16 +59,28 @@ class Run:
         """
         name = asked or self.recipe.sample.teacher
         of_student = name == "student"
-        key = checkpoint.id if of_student else name
-        if self._teacher is None or self._teacher_key != key:
-            self.release()
+
+        def make() -> Teacher:
             log = self.log_file("sampling")
             if of_student:
                 folder, words = self.folder_of(checkpoint), self.recipe.model.student
-                self._teacher = teachers.student(words, checkpoint, folder, log)
-            else:
-                self._teacher = teachers.teacher(name, log)
-            self._teacher_key = key
+                return teachers.student(words, checkpoint, folder, log)
+            return teachers.teacher(name, log)
+
+        return self._open(checkpoint.id if of_student else name, make)
+
+    def judge(self) -> Teacher:
+        """The recipe's judge, in the place of the sampling teacher: one model is in memory."""
+        name, student = self.recipe.judge.teacher, self.recipe.model.student
+        if name is None:
+            raise InputError('verifier judge needs a teacher: set judge.teacher = "local:MODEL"')
+        return self._open(f"judge {name}", lambda: teachers.judge(
+            name, student, self.log_file("judging")))  # fmt: skip
+
+    def _open(self, key: str, make: Callable[[], Teacher]) -> Teacher:
+        if self._teacher is None or self._teacher_key != key:
+            self.release()
+            self._teacher, self._teacher_key = make(), key
         teachers.teach(self._teacher, self.store.read(PROBLEMS))
         return self._teacher
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from filters.checks import CHECKS
-from filters.verify import VERIFIERS
+from filters.verify import GROUP_VERIFIERS, JUDGES, VERIFIERS
 from filters.verify.pool import VerifierPool
-from flows import teachers
+from flows import deciders, teachers
 from flows.context import Run
 from flows.problems import apart
 from flows.progress import Reporter
@@ -82,14 +82,18 @@ def _sources(recipe: Recipe, seed: int) -> tuple[ProblemSet, ProblemSet | None]:
         section.source, params=section.params, columns=section.columns,
         verifier=section.verifier, seed=seed, limit=section.limit,
         purpose="both" if section.held_out is None else "train",
+        gold=deciders.needs_gold(section.verifier),
     )  # fmt: skip
-    if section.held_out is None:
+    grouped = section.verifier in GROUP_VERIFIERS
+    if section.held_out is None and not grouped:
         return source, None
     other = open_source(
-        section.held_out,
-        params=section.params if section.held_out == section.source else {},
+        section.held_out or section.source,
+        params=section.params if section.held_out in (None, section.source) else {},
         columns=section.columns,
-        verifier=section.verifier, seed=seed, limit=None, purpose="held_out",
+        verifier=None if grouped else section.verifier,  # agreement measures no accuracy
+        seed=seed, limit=None, purpose="held_out" if section.held_out else "both",
+        gold=deciders.needs_gold(section.verifier),  # else `deciders.check` says what has none
     )  # fmt: skip
     return source, other
 
@@ -98,7 +102,8 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
     """Finds what would fail later, while nothing is written yet; fetches the student's model."""
     resolve(recipe.train.trainer, TRAINERS, "trainer")
     if recipe.problems.verifier is not None:
-        resolve(recipe.problems.verifier, VERIFIERS, "verifier")
+        known = {**VERIFIERS, **JUDGES, **GROUP_VERIFIERS}
+        resolve(recipe.problems.verifier, known, "verifier")
     pick(recipe.sample.template, next(source.problems()), hinted=False)
     there = len(held_out.held_out(recipe.evaluate.problems))
     if there < MIN_HELD_OUT:
@@ -112,6 +117,7 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
             f"every problem of {source.name} is held out by {held_out.name}; "
             "give a held-out set with other questions, or leave --held-out away"
         )
+    deciders.check(recipe, first, held_out.held_out(recipe.evaluate.problems))
     for name in recipe.flags:
         if name not in CHECKS:
             raise InputError(f"flags: no check is called {name!r}; there is: {', '.join(CHECKS)}")
@@ -124,7 +130,8 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
 
 def _preload(recipe: Recipe) -> tuple[str, ...]:
     """What the run's child processes import: five seconds, spent once instead of by each."""
-    asked = {recipe.model.student, recipe.sample.teacher} - {"student"}
+    judge = recipe.judge.teacher or "student"
+    asked = {recipe.model.student, recipe.sample.teacher, judge} - {"student"}
     sampling = () if all(map(teachers.is_scripted, asked)) else local.PRELOAD
     return sampling + (PRELOAD if recipe.train.trainer == TrlTrainer.name else ())
 

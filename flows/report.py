@@ -11,6 +11,7 @@ from typing import Any
 
 from flows.plot import Line, Point, plot
 from flows.result import RunResult, load_result
+from flows.tallies import TIMES
 from rsfactory.records import Candidate, Evaluation, Outcome, Problem, RoundReport
 from rsfactory.store import CANDIDATES, PROBLEMS, SELECTIONS, VERDICTS, Store, write_file
 
@@ -133,7 +134,7 @@ def _tables(result: RunResult) -> list[str]:
     ):  # fmt: skip
         table = _keyed_table(rounds, field)
         tables += [f"<h2>{title}</h2>", table] if table else []
-    return tables
+    return [*tables, *_verification_tables(result)]
 
 
 def _rounds_table(result: RunResult) -> str:
@@ -186,6 +187,20 @@ def _keyed_table(rounds: list[RoundReport], field: str) -> str:
         for r, value in zip(rounds, values, strict=True)
     ]
     return table(["", *keys], rows) if keys else ""
+
+
+def _verification_tables(result: RunResult) -> list[str]:
+    """What each check flagged, and what each verifier cost."""
+    flags, costs = [], []
+    for round in (report.round for report in result.rounds):
+        tally = result.tally(round)
+        for name, count in tally.flags.items():
+            flags.append([f"round {round}", name, str(count), str(tally.flagged_correct[name])])
+        for name, cost in tally.verifiers.items():
+            costs.append([f"round {round}", name, *map(_number, cost.values())])
+    parts = [("Flags", ["", "check", "flagged", "of them correct"], flags),
+             ("Verifiers", ["", "verifier", "rows", *TIMES, "time-outs"], costs)]  # fmt: skip
+    return [f"<h2>{title}</h2>{table(head, rows)}" for title, head, rows in parts if rows]
 
 
 def _number(value: Any) -> str:

@@ -1,11 +1,12 @@
 """What a run has come to: read from the store, for the table, for `--json` and for the report."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flows.gate import change_between
+from flows.tallies import Tally, tallies
 from rsfactory.errors import FactoryError, StoreError
 from rsfactory.records import Evaluation, Outcome, RoundReport
 from rsfactory.stats import Interval
@@ -28,6 +29,12 @@ class RunResult:
     """Of all stages, over all starts of the command; opening and what a kill cut are not in it."""
     tokens: int
     """Completion tokens sampled, evaluation included, GRPO left out."""
+    tallies: dict[int, Tally] = field(default_factory=dict)
+    """Round -> cost of each verifier, flags of each check."""
+
+    def tally(self, round: int) -> Tally:
+        """What was counted in a round; nothing where it has no shards."""
+        return self.tallies.get(round, Tally())
 
     def to_json(self) -> dict[str, Any]:
         """The document that `factory run --json` prints (README, "For programs")."""
@@ -38,7 +45,9 @@ class RunResult:
             "folder": str(self.folder),
             "base": _accuracy(self.base),
             "start": _accuracy(self.start),
-            "rounds": [round_row(report) for report in self.rounds],
+            "rounds": [
+                round_row(report) | asdict(self.tally(report.round)) for report in self.rounds
+            ],
             "change": {**self.change._asdict(), "problems": problems} if self.change else None,
             "seconds": self.seconds,
             "tokens": self.tokens,
@@ -71,6 +80,7 @@ def load_result(store: Store) -> RunResult:
         change=change_between(start, last) if start and last else None,
         seconds=round(sum(e["seconds"] for e in store.journal_entries() if "stage" in e), 1),
         tokens=sum(candidate.tokens for candidate in rows),
+        tallies=tallies(store),
     )
 
 

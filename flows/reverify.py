@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.verify import VERIFIERS
+from filters.verify import GROUP_VERIFIERS, JUDGES, VERIFIERS
 from filters.verify.pool import VerifierPool
 from flows.verify import part_of
 from rsfactory.contracts import resolve
@@ -47,6 +47,11 @@ def wanted(words: str) -> tuple[str, str]:
         InputError: No verifier is called that, or another version of it is installed.
     """
     name, at, version = words.partition("@")
+    if name in JUDGES or name in GROUP_VERIFIERS:
+        raise InputError(
+            f"verifier {name} decides with a run's recipe and cannot be asked again alone; start a "
+            f"run with other settings instead: factory run RECIPE --set problems.verifier={name}"
+        )
     verifier = resolve(name, VERIFIERS, "verifier")
     if at and version != verifier.version:
         raise InputError(

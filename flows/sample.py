@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping, Sequence
 
+from filters.verify import GROUP_VERIFIERS
 from flows.context import Run
 from flows.tasks import log, shard_task
 from generators.prompts import pick
@@ -28,7 +29,8 @@ def rationalize(
     """Samples failed problems again with the answer hinted (STaR, Zelikman et al., 2022).
 
     A problem failed when it has a verdict and none of its candidates is correct; one whose verdicts
-    are all our fault (UNVERIFIABLE) did not fail.
+    are all our fault (UNVERIFIABLE) did not fail. One without an answer, or whose answer decides
+    nothing (majority), is left out: there is no hint that could be given.
     """
     if not run.recipe.rationalize.num_samples:
         return
@@ -40,7 +42,13 @@ def rationalize(
     failed = [
         p for p in problems if Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
     ]
-    _sample(run, round, failed, checkpoint, run.recipe.rationalize.num_samples, hinted=True)
+    hintable = [p for p in failed if p.answer and p.verifier not in GROUP_VERIFIERS]
+    if left_out := len(failed) - len(hintable):
+        run.reporter.note(
+            f"round {round}: {left_out} problems without a correct candidate are not hinted: "
+            "no answer of theirs is known"
+        )
+    _sample(run, round, hintable, checkpoint, run.recipe.rationalize.num_samples, hinted=True)
 
 
 def _sample(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from generators.models import checkpoint_id, resolve
-from generators.teachers import TEACHERS, LocalTeacher, ScriptedTeacher
+from generators.teachers import TEACHERS, LocalTeacher, ScriptedJudge, ScriptedTeacher
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError
 from rsfactory.records import Checkpoint, Problem
@@ -37,6 +37,26 @@ def teacher(name: str, log: Path) -> Teacher:
     return LocalTeacher(folder, checkpoint_id(folder), log)
 
 
+def judge(name: str, student: str, log: Path) -> Teacher:
+    """Who judges: another model, the fake, or the student as it was before any training.
+
+    Raises:
+        InputError: No teacher is called that, or its model is not there.
+    """
+    name = of_judge(name, student)
+    if is_scripted(name):
+        skill = name.partition(":")[2]
+        return ScriptedJudge(skill) if skill else ScriptedJudge()
+    return teacher(name, log)
+
+
+def of_judge(name: str, student: str) -> str:
+    """A judge's name with ``student`` filled in: every round has the same judge."""
+    if name != "student":
+        return name
+    return student if is_scripted(student) else f"local:{student}"
+
+
 def check(name: str) -> None:
     """Whether there is a teacher of that name, without starting anything.
 
@@ -60,7 +80,7 @@ def _folder(name: str) -> Path:
 
 def teach(teacher: Teacher, problems: list[Problem]) -> None:
     """Tells the fake the answers of the run's problems; real teachers learn nothing here."""
-    if isinstance(teacher, ScriptedTeacher):
+    if isinstance(teacher, ScriptedTeacher | ScriptedJudge):
         teacher.learn(problems)
 
 

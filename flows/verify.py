@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from flows.context import Run
+from flows.deciders import decide, decide_groups
 from flows.tasks import log, shard_task
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 from rsfactory.store import CANDIDATES, VERDICTS, Table, read_shard
@@ -29,8 +30,9 @@ def verify_table(
     if missing:
         shown = run.stage(round, stage, len(missing), "shards") if stage else nullcontext()
         with shown:
+            grouped = decide_groups(run, round, problems, source)
             for done, shard in enumerate(missing, start=1):
-                verify_shard(run, round, problems, shard, source, target, part_of(shard))
+                verify_shard(run, round, problems, grouped, shard, source, target, part_of(shard))
                 if stage:
                     run.reporter.advance(done)
     return {verdict.candidate_id: verdict for verdict in run.store.read(target, round)}
@@ -41,14 +43,18 @@ def verify_shard(
     run: Run,
     round: int,
     problems: Mapping[str, Problem],
+    grouped: Mapping[str, Verdict],
     shard: Path,
     source: Table[Candidate],
     target: Table[Verdict],
     part: str,
 ) -> tuple[Path, int]:
-    """Verdicts of one shard. A verifier's fault is a verdict too (UNVERIFIABLE), never an error."""
+    """Verdicts of one shard. A verifier's fault is a verdict too (UNVERIFIABLE), never an error.
+
+    ``grouped`` has the verdicts that depend on candidates of other shards.
+    """
     candidates = read_shard(source, shard)
-    verdicts = run.verifiers.verify([(problems[c.problem_id], c) for c in candidates])
+    verdicts = decide(run, [(problems[c.problem_id], c) for c in candidates], grouped)
     if source is CANDIDATES:
         for verdict in verdicts:
             run.reporter.outcome(verdict.outcome)

@@ -5,7 +5,7 @@ folder (``TEACHERS``, ``VERIFIERS``, ``SOURCES``), or through ``module:name`` (s
 """
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,6 +90,27 @@ class Verifier(Protocol):
 
     def verify(self, problem: Problem, candidate: Candidate) -> Verdict:
         """The verdict; a fault of ours (bad gold) is UNVERIFIABLE, never WRONG."""
+        ...
+
+
+class GroupVerifier(Protocol):
+    """Decides about all candidates of a problem together (self-consistency)."""
+
+    name: str
+    version: str
+
+    def verify_group(self, problem: Problem, group: Sequence[Candidate]) -> list[Verdict]:
+        """A verdict for each candidate of the problem, in their order; pure."""
+        ...
+
+
+class Judge(Protocol):
+    """Decides by asking a teacher, which the caller opens and closes."""
+
+    name: str
+
+    async def judge(self, problem: Problem, candidate: Candidate, teacher: Teacher) -> Verdict:
+        """The verdict; what the teacher fails at is UNVERIFIABLE, never WRONG, and never raises."""
         ...
 
 

@@ -37,13 +37,40 @@ class ProblemsSection(Section):
     columns: dict[str, str] = {}
     """For files: problem, answer, choices, solution -> the file's column."""
     verifier: str | None = None
-    """Verifier that decides; by default the one the source's format names."""
+    """Verifier that decides; by default the one the source's format names. `judge` and `majority`
+    take training problems without an answer too."""
     per_round: int = Field(192, gt=0)
     """Problems sampled in a round."""
     limit: int | None = Field(None, gt=0)
     """Bound on the training problems of the whole run."""
     held_out: str | None = None
     """Source of the held-out problems; by default the source itself, kept apart."""
+
+
+class JudgeSection(Section):
+    """How `problems.verifier = "judge"` decides."""
+
+    teacher: str | None = None
+    """Who judges: `local:MODEL`, `student` (as it was before any training) or `scripted`."""
+    rubric: str = "science"
+    """`science`, `proof`, or the rubric itself; a problem's own comes first."""
+    votes: int = Field(3, gt=0)
+    """Asked for each candidate; a vote is two requests, with the layout swapped."""
+    agreement: float = Field(0.6, gt=0.5, le=1)
+    """Share of all votes that must say the same; else the candidate is unverifiable."""
+    temperature: float = Field(0.7, ge=0)
+    """Of the judge; 0 makes all votes alike, so it goes with one vote."""
+    max_tokens: int = Field(512, gt=0)
+    """Length limit of one answer of the judge."""
+
+
+class MajoritySection(Section):
+    """How `problems.verifier = "majority"` decides."""
+
+    share: float = Field(0.5, gt=0, le=1)
+    """Of a problem's candidates in a round, that must give the same answer."""
+    minimum: int = Field(3, gt=1)
+    """Candidates that must give the same answer."""
 
 
 class ModelSection(Section):
@@ -187,6 +214,8 @@ class Recipe(Section):
     rounds: int = Field(3, gt=0)
     """How many, unless a gate stops before."""
     problems: ProblemsSection
+    judge: JudgeSection = JudgeSection()
+    majority: MajoritySection = MajoritySection()
     model: ModelSection = ModelSection()
     cold_start: ColdStartSection = ColdStartSection()
     sample: SampleSection = SampleSection()

@@ -93,6 +93,13 @@ class MathVerifier:
             return self._say(candidate, Outcome.UNPARSED, reason, began, claim.text)
         return self._judge(problem, candidate, _equal(gold, answer), began, claim.text)
 
+    def decides_on(self, problem: Problem, candidate: Candidate) -> str | None:
+        """The marked answer; None where there is none, or one that may be cut off."""
+        claim = math_claim(candidate.completion)
+        if claim is None or (claim.open_end and candidate.finish_reason == "length"):
+            return None
+        return claim.text
+
     def prepare(self) -> None:
         """Imports math-verify and fills its caches, so that no row's time pays for it."""
         _equal(_parse(r"\frac{1}{2}"), _parse("0.5x"))

@@ -2,16 +2,35 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
-from rsfactory.contracts import Verifier
 from rsfactory.records import Candidate, Outcome, Verdict
 
 SHOWN = 2000
 """Characters of an extracted answer that a verdict keeps."""
 
 
+class Named(Protocol):
+    """Who decides, as a verdict records it; every verifier is one."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def version(self) -> str: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A name and a version, where the version depends on more than the verifier."""
+
+    name: str
+    version: str
+
+
 def verdict(
-    verifier: Verifier,
+    verifier: Named,
     candidate: Candidate,
     outcome: Outcome,
     reason: str,
@@ -42,7 +61,7 @@ def verdict(
 
 
 def unanswered(
-    verifier: Verifier, candidate: Candidate, reason: str, *, began: float | None = None
+    verifier: Named, candidate: Candidate, reason: str, *, began: float | None = None
 ) -> Verdict:
     """The verdict on a candidate without an answer: UNPARSED, or TRUNCATED where it was cut off."""
     if candidate.finish_reason == "length":

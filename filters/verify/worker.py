@@ -1,46 +1,46 @@
 """A worker: reads rows as JSON lines, answers each with a verdict. Run by `filters.verify.pool`.
 
-    python -m filters.verify.worker PARENT_PID MEMORY_BYTES
+    python -m filters.verify.worker PARENT_PID
 
-Limits that hold without the parent's help: address space (RLIMIT_AS) from the start, and for each
-row a real-time timer whose signal ends the process even inside a long computation in C, so that a
-worker whose parent was killed ends too: at once when idle, within a second of Python code, or at
-the latest a second after the row's own limit.
+It works in a fork of the process that was started, which guards it (`filters.verify.guard`). Its
+address space is limited (RLIMIT_AS) as each row asks for; the limit is a soft one and counts per
+process, so a verifier may start others (a sandbox sets its own, lower limits). Wall time is limited
+from outside.
 """
 
 import dataclasses
 import json
 import os
 import resource
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from filters.verify import VERIFIERS
+from filters.verify import VERIFIERS, guard
 from rsfactory.contracts import Verifier, resolve
 from rsfactory.records import Candidate, Problem
 
-GRACE = 1.0
-"""Seconds after a row's limit at which a worker that was not killed ends itself."""
+_USED: list[Verifier] = []
 
 
-def main(parent: int, memory: int) -> None:
-    """Serves rows until the input ends or the parent is gone."""
-    _limit_memory(memory)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+def main() -> None:
+    """Serves rows until it is told to end, or the input ends; then closes what it used."""
     messages = os.fdopen(os.dup(1), "w")
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)  # what a library prints must not mix with messages
-    for line in sys.stdin:
+    silence = os.open(os.devnull, os.O_RDWR)
+    rows = os.fdopen(os.dup(0), "rb")
+    for stream in (0, 1):  # neither a library that prints nor a child may touch the channel
+        os.dup2(silence, stream)
+    for line in rows:
         row = json.loads(line)
-        answer = _decide(row, messages)
-        messages.write(json.dumps(answer) + "\n")
+        if not row:
+            break
+        messages.write(json.dumps(_decide(row, messages)) + "\n")
         messages.flush()
+    for verifier in _USED:
+        getattr(verifier, "close", lambda: None)()
+    os._exit(0)  # nothing is left to be done, and taking sympy down takes its time
 
 
 def _decide(row: dict[str, Any], messages: Any) -> dict[str, Any]:
@@ -49,22 +49,22 @@ def _decide(row: dict[str, Any], messages: Any) -> dict[str, Any]:
     This is the boundary to code that may be anybody's (``module:name``, sympy on hostile text), so
     every exception is caught here and becomes a fault with its name; nothing is swallowed.
     """
+    _limit_memory(row["memory"])
     try:
         verifier = _verifier(row["verifier"])
     except Exception as error:  # no row is at fault: the installation or the verifier is broken
         return {"broken": f"{type(error).__name__}: {error}"[:300]}
+    messages.write('{"ready": true}\n')
+    messages.flush()
+    began = time.monotonic()
     try:
-        messages.write('{"ready": true}\n')
-        messages.flush()
-        signal.setitimer(signal.ITIMER_REAL, row["limit"] + GRACE)
         verdict = verifier.verify(Problem(**row["problem"]), Candidate(**row["candidate"]))
-        return {"verdict": dataclasses.asdict(verdict)}
+        answer: dict[str, Any] = {"verdict": dataclasses.asdict(verdict)}
     except MemoryError:
-        return {"fault": "memory limit"}
+        answer = {"fault": "memory limit"}
     except Exception as error:
-        return {"fault": f"{type(error).__name__}: {error}"[:300]}
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        answer = {"fault": f"{type(error).__name__}: {error}"[:300]}
+    return {**answer, "seconds": time.monotonic() - began}
 
 
 @cache
@@ -73,21 +73,17 @@ def _verifier(name: str) -> Verifier:
     verifier: Verifier = resolve(name, VERIFIERS, "verifier")
     prepare: Callable[[], None] = getattr(verifier, "prepare", lambda: None)
     prepare()
+    _USED.append(verifier)
     return verifier
 
 
 def _limit_memory(memory: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(0)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    guard.fork_worker(int(sys.argv[1]))
+    main()

@@ -26,6 +26,7 @@ def print_summary(result: "RunResult", data: Path) -> None:
         _print_counts(result.rounds)
         _print_per_key("rejected by", result.rounds, "rejected_by")
         _print_per_key("seconds", result.rounds, "seconds")
+        _print_verification(result)
     _print_accuracy(result)
     _print_outcome(result)
     _print_places(result, store, data)
@@ -71,6 +72,30 @@ def _print_per_key(title: str, rounds: "list[RoundReport]", field: str) -> None:
         numbers += [sum(numbers)] if field == "seconds" else []
         table.add_row(f"round {round}", *(f"{number:.0f}" for number in numbers))
     print_table(table)
+
+
+def _print_verification(result: "RunResult") -> None:
+    """What each check flagged (and how much of it is correct), and what each verifier cost."""
+    from flows.tallies import TIMES
+
+    told = [(report.round, result.tally(report.round)) for report in result.rounds]
+    checks = list(dict.fromkeys(check for _, tally in told for check in tally.flags))
+    if checks:
+        table = plain_table(("flagged (correct)", *checks), right=checks)
+        for round, tally in told:
+            right = tally.flagged_correct
+            cells = [f"{tally.flags.get(c, 0)} ({right.get(c, 0)})" for c in checks]
+            table.add_row(f"round {round}", *cells)
+        print_table(table)
+    columns = ("rows", *TIMES, "time-outs")
+    table = plain_table(("verifier", "", *columns), right=columns)
+    for round, tally in told:
+        for name, cost in tally.verifiers.items():
+            times = [f"{cost[key]:.3g}" for key in TIMES]
+            cells = [str(cost["rows"]), *times, str(cost["timeouts"])]
+            table.add_row(f"round {round}", name, *cells)
+    if table.row_count:
+        print_table(table)
 
 
 def _print_outcome(result: "RunResult") -> None:

@@ -64,6 +64,7 @@ def open_source(
     verifier: str | None = None,
     limit: int | None = None,
     purpose: Purpose = "both",
+    gold: bool = True,
 ) -> ProblemSet:
     """The problems that the user's words name.
 
@@ -78,6 +79,7 @@ def open_source(
         limit: Bound on the training problems of the whole run.
         purpose: ``both`` holds problems out and trains on the rest; ``train`` holds none out,
             ``held_out`` may hold all of them out (for a held-out set from a source of its own).
+        gold: Whether a table's row without an answer is an error (else its answer is empty).
 
     Raises:
         InputError: There is no such source, or it cannot be understood.
@@ -91,6 +93,7 @@ def open_source(
         verifier=verifier,
         limit=limit,
         purpose=purpose,
+        gold=gold,
     )
     if spec.startswith("gym:"):
         return gym.open_set(spec.removeprefix("gym:"), options)

@@ -2,18 +2,21 @@ r"""Rows of a table as problems: the formats that are recognised, and the user's
 
 Recognised by their columns: GSM8K (``question``, ``answer`` with ``####``), CommonsenseQA and ARC
 (``question.stem``, ``question.choices``, ``answerKey``, or the Hub's flattened form), MATH
-(``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), and plain tables with a question
-and an answer. Anything else takes a mapping such as ``problem=Body+Question answer=Answer``: ``+``
-joins columns with a space, a dot reaches into a nested one. A row without a gold answer is an
-error that names the row; nothing is left out silently.
+(``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), puzzles
+(`generators.problems.puzzles`), programs (`generators.problems.programs`), and plain tables with a
+question and an answer. Anything else takes a mapping such as ``problem=Body+Question
+answer=Answer``: ``+`` joins columns with a space, a dot reaches into a nested one. A row without a
+gold answer is an error that names the row, unless the verifier needs none; nothing is left out
+silently.
 """
 
 import re
 import string
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from generators.problems import programs, puzzles
 from generators.prompts import final_line
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
@@ -42,6 +45,10 @@ class Parts:
     solution: str | None = None
     math: bool = False
     """The format itself says that answers are mathematical."""
+    verifier: str | None = None
+    """Who decides, where the format itself says."""
+    metadata: str = ""
+    """JSON: what that verifier needs beyond the answer."""
 
 
 class BadRow(Exception):
@@ -58,6 +65,7 @@ def problems(
     verifier: str | None,
     *,
     lenient: bool = False,
+    gold: bool = True,
 ) -> Iterator[Problem]:
     """Problems of a table's rows.
 
@@ -67,18 +75,20 @@ def problems(
         columns: The user's mapping; it overrides recognition.
         verifier: The user's choice instead of the format's.
         lenient: Recognise the format where the mapping's columns are not there.
+        gold: Whether a row without an answer is an error; else its problem's answer is empty.
 
     Raises:
         InputError: The columns are not understood, or a row has no question or no gold answer.
     """
     reader: Reader | None = None
     for number, (where, row) in enumerate(rows):
-        if reader is None:
+        asked_only = not gold and not _answered(row, columns)
+        if reader is None and not asked_only:
             if lenient and any(not _has(row, column) for column in columns.values()):
                 columns = {}
             reader = _mapped(columns, row, source) if columns else _recognise(row, source)
         try:
-            parts = reader(row)
+            parts = _question(row, columns) if asked_only or reader is None else reader(row)
         except BadRow as error:
             raise InputError(f"{source}, {where}: {error}") from error
         for text in (parts.prompt, parts.answer, parts.solution or "", *parts.choices):
@@ -92,7 +102,9 @@ def problems(
 
 def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
     kind, decides = "text", "exact"
-    if parts.choices:
+    if parts.verifier:
+        kind, decides = "code" if parts.verifier == "code" else "text", parts.verifier
+    elif parts.choices:
         kind, decides = "choice", "choice"
     elif parts.math or mathematical(parts.answer):
         kind, decides = "math", "math"
@@ -107,6 +119,7 @@ def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Probl
         choices=list(parts.choices),
         solution=parts.solution,
         row=row,
+        metadata=parts.metadata,
     )
 
 
@@ -124,6 +137,10 @@ def _recognise(row: Row, source: str) -> Reader:
         return _nested_choice
     if _has(row, "question") and _has(row, "choices") and _has(row, "answerKey"):
         return _flat_choice
+    if puzzle := puzzles.recognise(row):
+        return _decided_by("puzzle", puzzle)
+    if program := programs.recognise(row):
+        return _decided_by("code", program)
     question = next((name for name in _QUESTIONS if name in row), None)
     answer = next((name for name in _ANSWERS if name in row), None)
     solution = next((name for name in _SOLUTIONS if name in row), None)
@@ -137,6 +154,51 @@ def _recognise(row: Row, source: str) -> Reader:
         "or name them, for example --map problem=COLUMN --map answer=COLUMN "
         "(A+B joins two columns, a.b reaches into a nested one)"
     )
+
+
+def _answered(row: Row, columns: Mapping[str, str]) -> bool:
+    """Whether a row has a gold, or something that has to be read as one."""
+    names = [columns["answer"]] if "answer" in columns else [*_ANSWERS, "answerKey"]
+    values = [_get(row, name) for name in names]
+    boxed = any("\\boxed" in str(row.get(name)) for name in _SOLUTIONS if not columns)
+    return boxed or any(v is not None and v == v and str(v).strip() for v in values)
+
+
+def _question(row: Row, columns: Mapping[str, str]) -> Parts:
+    """A row without a gold: its question, with choices and a worked solution where it has them."""
+    there = (name for name in ("question.stem", *_QUESTIONS) if _has(row, name))
+    asked = columns.get("problem") or next(there, None)
+    if asked is None:
+        expected = " or ".join(_QUESTIONS)
+        raise BadRow(
+            f"expected a question in a column {expected}, found {_columns(row)}; "
+            "name it with --map problem=COLUMN"
+        )
+    prompt = " ".join(_text(row, column) for column in asked.split("+"))
+    nested = asked == "question.stem"
+    choices = _get(row, columns.get("choices", "question.choices" if nested else "choices"))
+    if choices is not None:
+        texts = _choices(choices)[1]
+        return Parts(prompt=f"{prompt}\n{_listed(texts)}", answer="", choices=tuple(texts))
+    names = [columns["solution"]] if "solution" in columns else _SOLUTIONS
+    worked = next((str(_get(row, name)).strip() for name in names if _get(row, name)), None)
+    return Parts(prompt=prompt, answer="", solution=worked or None)
+
+
+def _decided_by(verifier: str, reader: puzzles.Reader) -> Reader:
+    def read(row: Row) -> Parts:
+        try:
+            prompt, answer, metadata = reader(row)
+        except ValueError as error:
+            raise BadRow(str(error)) from error
+        if verifier == "code":
+            worked = f"```python\n{answer}\n```" if answer else None
+            return Parts(
+                prompt=prompt, answer=answer, solution=worked, verifier=verifier, metadata=metadata
+            )
+        return Parts(prompt=prompt, answer=answer, verifier=verifier, metadata=metadata)
+
+    return read
 
 
 def _gsm8k(row: Row) -> Parts:
@@ -209,11 +271,20 @@ def _choice(stem: str, choices: Any, gold: Any) -> Parts:
     if not labels:
         labels = [str(i) for i in range(len(texts))] if isinstance(gold, int) else []
     names |= dict(zip(labels, letters, strict=False))
-    letter = names.get(str(gold).strip())
-    if letter is None:
+    golds = gold if isinstance(gold, list) else [gold]
+    if len(golds) == 1 and str(golds[0]).strip() not in names:
+        golds = re.split(r"\s*[,;]\s*", str(golds[0]).strip())
+    found = {names.get(str(one).strip()) for one in golds}
+    letter = ", ".join(sorted(name for name in found if name is not None))
+    if None in found or not found:
         raise BadRow(f"gold {_short(gold)} is none of the choices {', '.join(labels or letters)}")
-    listed = "\n".join(f"{name}. {text}" for name, text in zip(letters, texts, strict=True))
-    return Parts(prompt=f"{stem}\n{listed}", answer=letter, choices=tuple(texts))
+    return Parts(prompt=f"{stem}\n{_listed(texts)}", answer=letter, choices=tuple(texts))
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Choices as a question shows them."""
+    names = string.ascii_uppercase[: len(texts)]
+    return "\n".join(f"{name}. {text}" for name, text in zip(names, texts, strict=True))
 
 
 def _choices(choices: Any) -> tuple[list[str], list[str]]:

@@ -30,6 +30,7 @@ def open_set(spec: str, options: Options) -> FiniteSet:
         options.columns,
         options.verifier,
         lenient=options.purpose == "held_out",
+        gold=options.gold,
     )
     return FiniteSet(spec, licence, found, options)
 

@@ -19,6 +19,8 @@ class Options:
     columns: dict[str, str] = field(default_factory=dict)
     """For tables: problem, answer, choices, solution -> the column."""
     verifier: str | None = None
+    gold: bool = True
+    """For tables: every row needs an answer."""
     limit: int | None = None
     """Bound on the training problems of the whole run."""
     purpose: Purpose = "both"

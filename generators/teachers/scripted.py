@@ -3,6 +3,7 @@
 It is no model and never stands for one in a claim. What it says depends only on the problem, the
 seed and its skill: some problems are easier than others (pass rates are spread evenly around the
 skill), correct texts repeat now and then, and what fails is wrong, without an answer, or cut off.
+Of a problem without a gold it holds an answer for right that it made up, always the same one.
 """
 
 from collections.abc import Iterable
@@ -83,19 +84,29 @@ class ScriptedTeacher:
 
 def _correct(problem: Problem, dice: Random, max_tokens: int) -> str:
     """A right text: the worked solution where there is one that fits, in one of a few wordings."""
-    text = final_line(problem.answer)
+    text = final_line(_right(problem))
     if problem.solution and len(problem.solution.split(" ")) < max_tokens - 3:
         text = problem.solution
     opening = dice.choice(["", "", "Step by step.\n", "Here it is.\n"])
     return opening + text
 
 
+def _right(problem: Problem) -> str:
+    """The gold, or what the fake holds for it."""
+    if problem.answer:
+        return problem.answer
+    made_up = seed_of("right", problem.id)
+    if problem.choices:
+        return chr(ord("A") + made_up % len(problem.choices))
+    return str(made_up % 1000)
+
+
 def _other(problem: Problem, dice: Random) -> str:
     """An answer that is not the right one."""
     if problem.choices:
         letters = [chr(ord("A") + i) for i in range(len(problem.choices))]
-        return dice.choice([letter for letter in letters if letter != problem.answer])
+        return dice.choice([letter for letter in letters if letter != _right(problem)])
     try:
-        return f"{float(problem.answer) + dice.randint(1, 9):g}"
+        return f"{float(_right(problem)) + dice.randint(1, 9):g}"
     except ValueError:
-        return f"not {problem.answer}"
+        return f"not {_right(problem)}"

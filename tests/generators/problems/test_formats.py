@@ -155,3 +155,44 @@ def test_real_files_are_read_whole(name: str, verifier: str, rows: int) -> None:
     assert len(found) == rows
     assert {p.verifier for p in found} == {verifier}
     assert not any("<<" in (p.solution or "") for p in found if verifier == "math" and rows > 5000)
+
+
+GOLDLESS = [
+    # row, columns, prompt, solution, domain
+    ({"question": "Q"}, {}, "Q", None, "text"),
+    ({"question": "Q", "answer": None}, {}, "Q", None, "text"),
+    ({"question": "Q", "answer": " "}, {}, "Q", None, "text"),
+    ({"problem": "P", "solution": "Clearly."}, {}, "P", "Clearly.", "text"),
+    ({"Body": "B.", "Ask": "Q?"}, {"problem": "Body+Ask"}, "B. Q?", None, "text"),
+    ({"q": "Q", "gold": ""}, {"problem": "q", "answer": "gold"}, "Q", None, "text"),
+    ({"q": "Q", "how": "So."}, {"problem": "q", "solution": "how"}, "Q", "So.", "text"),
+    ({"question": {"stem": "Q", "choices": CHOICES}}, {}, "Q\nA. bank\nB. mall", None, "choice"),
+    ({"question": "Q", "choices": ["x", "y"]}, {}, "Q\nA. x\nB. y", None, "choice"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "columns", "prompt", "solution", "domain"), GOLDLESS)
+def test_rows_without_a_gold_where_none_is_needed(row, columns, prompt, solution, domain) -> None:
+    found = read(row, columns, verifier="majority", gold=False)
+    assert (found.prompt, found.answer, found.solution) == (prompt, "", solution)
+    assert (found.domain, found.verifier) == (domain, "majority")
+    with pytest.raises(InputError):
+        read(row, columns)
+
+
+def test_golds_that_are_there_are_read_where_none_is_needed() -> None:
+    rows = [{"question": "Q1"}, {"question": "Q2", "answer": "so\n#### 2"}, {"question": "Q3"}]
+    told = [(f"line {i}", row) for i, row in enumerate(rows)]
+    found = list(problems(told, "test", {}, "judge", gold=False))
+    assert [p.answer for p in found] == ["", "2", ""]
+    for row, columns, *_ in MAPPED:
+        assert read(row, columns, gold=False) == read(row, columns)
+    for row, *_ in RECOGNISED:
+        assert read(row, gold=False) == read(row)
+
+
+def test_a_row_without_a_question_is_an_error_all_the_same() -> None:
+    with pytest.raises(InputError, match=r"line 1: expected a question in a column .* found text"):
+        read({"text": "Q"}, gold=False)
+    with pytest.raises(InputError, match="question is empty"):
+        read({"question": " "}, gold=False)

@@ -99,7 +99,7 @@ def test_fingerprint_follows_the_parameters_not_the_limit() -> None:
         ("gym:basic_arithmetic", {"min_terms": 9}, "max_terms must be >= min_terms"),
         ("gym:basic_arithmetic", {"operators": ["%"]}, "unsupported operator"),
         ("gym:basic_arithmetic", {"seed": 3}, "seed, which the run decides"),
-        ("gym:graph_color", {}, "no problem with a gold answer"),
+        ("gym:rush_hour", {}, "no problem with a gold answer"),
     ],
 )
 def test_wrong_families_and_parameters_are_refused(spec: str, params, says: str) -> None:

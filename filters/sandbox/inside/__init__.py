@@ -1,0 +1,1 @@
+"""What runs inside the sandbox: standard library only, sent in as text (`filters.sandbox.host`)."""

@@ -1,0 +1,81 @@
+"""The system calls that a program in the sandbox may not make, as a filter the kernel runs.
+
+A list of what is refused, not of what is allowed: namespaces and capabilities do the isolating, and
+this takes away the parts of the kernel in which their holes have been found. Refused calls fail
+with EPERM, a socket family other than local and internet ones with EAFNOSUPPORT, ``clone3`` with
+ENOSYS (the C library then uses ``clone``, whose flags can be looked at). Where the processor is
+neither x86-64 nor 64-bit ARM there is no filter.
+"""
+
+import errno
+import platform
+import struct
+
+_X86, _ARM = 0, 1
+_AUDIT = {"x86_64": (_X86, 0xC000003E), "aarch64": (_ARM, 0xC00000B7)}
+
+# name: (number on x86-64, number on 64-bit ARM)
+_REFUSED = {
+    "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
+    "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41), "chroot": (161, 51),
+    "unshare": (272, 97), "setns": (308, 268), "open_tree": (428, 428), "move_mount": (429, 429),
+    "fsopen": (430, 430), "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433),
+    "mount_setattr": (442, 442), "bpf": (321, 280), "perf_event_open": (298, 241),
+    "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
+    "userfaultfd": (323, 282), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427), "kexec_load": (246, 104), "kexec_file_load": (320, 294),
+    "init_module": (175, 105), "finit_module": (313, 273), "delete_module": (176, 106),
+    "open_by_handle_at": (304, 265), "name_to_handle_at": (303, 264), "quotactl": (179, 60),
+    "quotactl_fd": (443, 443), "swapon": (167, 224), "swapoff": (168, 225), "reboot": (169, 142),
+    "syslog": (103, 116), "acct": (163, 89), "settimeofday": (164, 170),
+    "clock_settime": (227, 112), "adjtimex": (159, 171), "clock_adjtime": (305, 266),
+    "personality": (135, 92), "fanotify_init": (300, 262), "kcmp": (312, 272),
+    "process_madvise": (440, 440), "pidfd_getfd": (438, 438), "memfd_secret": (447, 447),
+    "sethostname": (170, 161), "setdomainname": (171, 162), "vhangup": (153, 58),
+    "move_pages": (279, 239), "migrate_pages": (256, 238), "mbind": (237, 235),
+    "set_mempolicy": (238, 237), "lookup_dcookie": (212, 18), "nfsservctl": (180, 42),
+}  # fmt: skip
+_REFUSED_X86 = (172, 173, 154, 134, 156)  # iopl, ioperm, modify_ldt, uselib, _sysctl
+_CLONE, _CLONE3, _SOCKET, _IOCTL = (56, 220), (435, 435), (41, 198), (16, 29)
+_NAMESPACES = 0x7E020080
+_FAMILIES = (1, 2, 10)  # local, IPv4, IPv6
+_PUSH_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into somebody's terminal
+
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
+_NUMBER, _ARCH, _FIRST, _SECOND = 0, 4, 16, 24
+
+
+def program(machine: str = "") -> bytes | None:
+    """The filter for a processor (by default this one), or None where it is not known."""
+    known = _AUDIT.get(machine or platform.machine())
+    if known is None:
+        return None
+    which, audit = known
+    lines = [_step(_LOAD, _ARCH), _step(_EQUAL, audit, 1, 0), _step(_RETURN, _KILL)]
+    lines.append(_step(_LOAD, _NUMBER))
+    if which == _X86:  # the 32-bit-pointer calls would pass under other numbers
+        lines += [_step(_AT_LEAST, 0x40000000, 0, 1), _refuse(errno.ENOSYS)]
+    numbers = [pair[which] for pair in _REFUSED.values()]
+    for number in [*numbers, *(_REFUSED_X86 if which == _X86 else ())]:
+        lines += [_step(_EQUAL, number, 0, 1), _refuse(errno.EPERM)]
+    lines += [_step(_EQUAL, _CLONE3[which], 0, 1), _refuse(errno.ENOSYS)]
+    lines += [
+        _step(_EQUAL, _CLONE[which], 0, 3), _step(_LOAD, _FIRST),
+        _step(_ANY_BIT, _NAMESPACES, 0, 1), _refuse(errno.EPERM), _step(_LOAD, _NUMBER),
+    ]  # fmt: skip
+    lines += [_step(_EQUAL, _IOCTL[which], 0, 4), _step(_LOAD, _SECOND)]
+    lines += [_step(_EQUAL, _PUSH_INPUT[0], 1, 0), _step(_EQUAL, _PUSH_INPUT[1], 0, 1)]
+    lines += [_refuse(errno.EPERM), _step(_LOAD, _NUMBER)]
+    lines += [_step(_EQUAL, _SOCKET[which], 0, 5), _step(_LOAD, _FIRST)]
+    lines += [_step(_EQUAL, f, left, 0) for f, left in zip(_FAMILIES, (3, 2, 1), strict=True)]
+    lines += [_refuse(errno.EAFNOSUPPORT), _step(_RETURN, _ALLOW)]
+    return b"".join(lines)
+
+
+def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("HBBI", code, if_true, if_false, value)
+
+
+def _refuse(number: int) -> bytes:
+    return _step(_RETURN, _ERROR | number)

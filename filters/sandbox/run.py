@@ -1,0 +1,176 @@
+"""Running programs in the sandbox: one with its input, or functions with the tests they must pass.
+
+    with Sandbox() as sandbox:
+        sandbox.run("print(input())", stdin="7")                 # a `Ran`
+        sandbox.test("def f(x): return x + 1", Tests("assert f(1) == 2"))    # a `Tested`
+
+A program and its tests are in two different sandboxes; see `inside.tests` for what may pass between
+them. Fails closed: where isolation is missing `SandboxMissing` is raised and nothing runs.
+"""
+
+import dataclasses
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from filters.sandbox.host import Interpreter, pump
+from filters.sandbox.limits import Limits, Ran
+
+NAME = "program.py"
+"""What a program's file is called in tracebacks."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tests:
+    """Tests as code: statements with asserts."""
+
+    source: str
+    entry: str | None = None
+    """The function that ``check(candidate)`` in the source is given; None: called by name."""
+    setup: str = ""
+    """Statements before them."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tested:
+    """How tests went."""
+
+    results: list[str]
+    """Of each test: ``passed``, or what happened instead."""
+    loaded: str | None
+    """What the program raised while it was loaded; None where it was loaded."""
+    killed_by: str | None
+    """The limit the program went over, if any."""
+    seconds: float
+    cpu: float
+    isolation: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether there are tests and all of them passed."""
+        return bool(self.results) and all(r == "passed" for r in self.results)
+
+
+class Sandbox:
+    """Two warm interpreters: one for programs, one for tests. Not for two threads at once."""
+
+    def __init__(self, limits: Limits | None = None, *, weak: bool = False) -> None:
+        """Nothing is started yet.
+
+        Args:
+            limits: Of each program.
+            weak: Without isolation, at the caller's own risk (`inside.cell` says what is missing).
+        """
+        self.limits = limits or Limits()
+        self._weak = weak
+        self._programs = Interpreter(weak=weak)
+        self._tests = Interpreter(judges=True, weak=weak)
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def isolation(self) -> str:
+        """``full`` or ``weak``."""
+        return self._programs.isolation
+
+    def close(self) -> None:
+        """Ends both interpreters. Safe to call twice; the next program starts new ones."""
+        self._programs.close()
+        self._tests.close()
+
+    def run(self, source: str, stdin: str = "", limits: Limits | None = None) -> Ran:
+        """Runs a program to its end.
+
+        Raises:
+            SandboxMissing: There is no isolation on this machine.
+            SandboxBroke: The sandbox failed.
+        """
+        bounds = limits or self.limits
+        given = os.memfd_create("stdin")
+        os.write(given, stdin.encode("utf-8", "replace")) if stdin else None
+        os.lseek(given, 0, os.SEEK_SET)
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        with self._folder() as folder:
+            job = self._job("program", source, bounds, folder)
+            try:
+                files = {"stdin": given, "stdout": out_end, "stderr": err_end}
+                cell = self._programs.spawn(job, files)
+            except BaseException:
+                os.close(out)
+                os.close(err)
+                raise
+            finally:
+                for descriptor in (given, out_end, err_end):
+                    os.close(descriptor)
+            texts, flooded = pump(cell, {"stdout": out, "stderr": err}, bounds.output)
+            found = cell.result()
+        return Ran(
+            exit=found["exit"], seconds=found["seconds"], cpu=found["cpu"],
+            stdout=texts["stdout"].decode("utf-8", "replace"),
+            stderr=texts["stderr"].decode("utf-8", "replace"),
+            isolation=self.isolation, killed_by="output" if flooded else found["killed_by"],
+        )  # fmt: skip
+
+    def test(self, source: str, tests: Tests, limits: Limits | None = None) -> Tested:
+        """Runs tests against a program.
+
+        Raises:
+            SandboxMissing: There is no isolation on this machine.
+            SandboxBroke: The sandbox failed, or the tests went over a limit themselves.
+        """
+        bounds = limits or self.limits
+        one, other = socket.socketpair()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        silent = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
+        with self._folder() as folder:
+            job = self._job("functions", source, bounds, folder)
+            asked = {"entry": tests.entry, "setup": tests.setup}
+            test = self._job("tests", tests.source, bounds, None) | asked
+            try:
+                program = self._programs.spawn(job, {**silent, "peer": one.fileno()})
+                try:
+                    judge = self._tests.spawn(test, {**silent, "peer": other.fileno()})
+                except BaseException:
+                    program.stop()
+                    raise
+            finally:
+                one.close()
+                other.close()
+                os.close(nothing)
+            try:
+                report = judge.result()
+            finally:
+                program.stop()
+                found = program.result()
+        killed_by = None if found["killed_by"] == "host" else found["killed_by"]
+        return Tested(
+            results=[str(r) for r in report["results"]], loaded=report["loaded"],
+            killed_by=killed_by, seconds=found["seconds"], cpu=found["cpu"],
+            isolation=self.isolation,
+        )  # fmt: skip
+
+    def _job(self, role: str, source: str, bounds: Limits, folder: str | None) -> dict[str, Any]:
+        limits = dataclasses.asdict(bounds)
+        return {"role": role, "source": source, "name": NAME, "limits": limits, "folder": folder}
+
+    @contextmanager
+    def _folder(self) -> Iterator[str | None]:
+        """A folder to work in, where the program does not get its own ``/tmp``."""
+        if not self._weak:
+            yield None
+            return
+        folder = tempfile.mkdtemp(prefix="sandbox-")
+        try:
+            yield folder
+        finally:
+            with suppress(OSError):
+                shutil.rmtree(folder)

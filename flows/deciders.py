@@ -1,0 +1,159 @@
+"""Who decides about candidates: verifiers of one row (the pool), of a group, or a judge.
+
+A problem's verifier is a name; this is where it becomes one of the three. What a recipe must have
+for a judge or a majority is checked by `check` when a run is opened.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from filters.verify import GROUP_VERIFIERS, JUDGES
+from filters.verify.judge import FAILED
+from filters.verify.judge_prompt import RUBRICS
+from flows import teachers
+from flows.context import Run
+from rsfactory.contracts import GroupVerifier, Judge
+from rsfactory.errors import FactoryError, InputError
+from rsfactory.recipe import Recipe
+from rsfactory.records import Candidate, Outcome, Problem, Verdict
+from rsfactory.store import Table
+
+Pairs = Sequence[tuple[Problem, Candidate]]
+
+
+def needs_gold(verifier: str | None) -> bool:
+    """Whether a verifier, by its name, compares with a gold answer."""
+    return verifier not in JUDGES and verifier not in GROUP_VERIFIERS
+
+
+def decide(run: Run, pairs: Pairs, grouped: Mapping[str, Verdict]) -> list[Verdict]:
+    """Verdicts in the order of the pairs; ``grouped`` is what `decide_groups` found."""
+    judged = [pair for pair in pairs if pair[0].verifier in JUDGES]
+    alone = [pair for pair in pairs if needs_gold(pair[0].verifier)]
+    found = [*run.verifiers.verify(alone), *(_judge(run, judged) if judged else ())]
+    known = {**grouped, **{verdict.candidate_id: verdict for verdict in found}}
+    return [known[candidate.id] for _, candidate in pairs]
+
+
+def decide_groups(
+    run: Run, round: int, problems: Mapping[str, Problem], source: Table[Candidate]
+) -> dict[str, Verdict]:
+    """Candidate -> verdict, for problems whose candidates are decided together.
+
+    A group is all candidates of a problem in the round, over all shards. They are all there when
+    the first is verified, so every shard, and every rerun, sees the same groups.
+    """
+    groups: dict[str, list[Candidate]] = {
+        key: [] for key, problem in problems.items() if problem.verifier in GROUP_VERIFIERS
+    }
+    if not groups:
+        return {}
+    for candidate in run.store.read(source, round):
+        if candidate.problem_id in groups:
+            groups[candidate.problem_id].append(candidate)
+    verifiers: dict[str, GroupVerifier] = {
+        name: kind(**run.recipe.majority.model_dump()) for name, kind in GROUP_VERIFIERS.items()
+    }
+    verdicts = [
+        verdict
+        for key, group in groups.items()
+        for verdict in verifiers[problems[key].verifier].verify_group(problems[key], group)
+    ]
+    right = {v.candidate_id for v in verdicts if v.outcome is Outcome.CORRECT}
+    decided = sum(any(c.id in right for c in group) for group in groups.values())
+    run.reporter.note(
+        f"round {round}: {decided} of {len(groups)} problems have a majority (no gold is used)"
+    )
+    return {verdict.candidate_id: verdict for verdict in verdicts}
+
+
+def _judge(run: Run, pairs: Pairs) -> list[Verdict]:
+    """A judge's verdicts, asked for all at once, so that a local engine makes batches.
+
+    Raises:
+        FactoryError: The judge answered nobody: that is no property of the candidates.
+    """
+    teacher = run.judge()
+    settings = run.recipe.judge.model_dump(exclude={"teacher"})
+    judges: dict[str, Judge] = {name: kind(**settings) for name, kind in JUDGES.items()}
+
+    async def all_at_once() -> list[Verdict]:
+        asked = (judges[p.verifier].judge(p, candidate, teacher) for p, candidate in pairs)
+        return list(await asyncio.gather(*asked))
+
+    verdicts = asyncio.run(all_at_once())
+    failed = [v for v in verdicts if v.reason.startswith(FAILED)]
+    if failed and not any(v.results for v in verdicts):
+        raise FactoryError(
+            f"{failed[0].reason} (and so for all {len(failed)} candidates of the shard); "
+            "the same command continues once the judge works"
+        )
+    return verdicts
+
+
+def check(recipe: Recipe, training: Sequence[Problem], held_out: Sequence[Problem]) -> None:
+    """Finds what a judge or a majority lacks, before anything is written.
+
+    Raises:
+        InputError: Everything that is missing, and what to set.
+    """
+    used = {problem.verifier for problem in (*training, *held_out)}
+    faults = _without_gold(held_out)
+    if used & JUDGES.keys():
+        faults += _judge_faults(recipe)
+    if used & GROUP_VERIFIERS.keys() and recipe.sample.num_samples < recipe.majority.minimum:
+        faults.append(
+            f"a majority of at least {recipe.majority.minimum} needs as many samples, got "
+            f"sample.num_samples = {recipe.sample.num_samples}; raise it"
+        )
+    ours = sorted(used - {name for name in used if needs_gold(name)})
+    if ours and recipe.grpo.steps:
+        faults.append(
+            f"GRPO's rewards come from verifiers of one row, not from {' or '.join(ours)}; "
+            "set grpo.steps = 0"
+        )
+    if faults:
+        raise InputError("\n".join(faults))
+
+
+def _without_gold(held_out: Sequence[Problem]) -> list[str]:
+    """What is wrong with held-out problems that nothing can be measured on."""
+    grouped = [p for p in held_out if p.verifier in GROUP_VERIFIERS]
+    if grouped:
+        return [
+            f"held-out problems of {grouped[0].source} are decided by {grouped[0].verifier}, which "
+            "measures agreement, not accuracy; give a held-out set with golds (--held-out FILE)"
+        ]
+    bare = [p for p in held_out if not (p.answer or (p.verifier in JUDGES and p.solution))]
+    if bare:
+        return [
+            f"{len(bare)} of {len(held_out)} held-out problems of {bare[0].source} have no gold "
+            f"answer (row {bare[0].row} is one), so accuracy cannot be measured; give a held-out "
+            "set with answers (--held-out FILE)"
+        ]
+    return []
+
+
+def _judge_faults(recipe: Recipe) -> list[str]:
+    section = recipe.judge
+    faults = []
+    if section.teacher is None:
+        faults.append(
+            'verifier judge needs to know who judges; set judge.teacher = "local:MODEL", '
+            '"student" or "scripted"'
+        )
+    else:
+        teachers.check(teachers.of_judge(section.teacher, recipe.model.student))
+    if section.temperature == 0 and section.votes > 1:
+        faults.append(
+            f"{section.votes} votes at judge.temperature = 0 are one vote; "
+            "set judge.votes = 1, or a temperature"
+        )
+    if not section.rubric.strip() or (
+        len(section.rubric.split()) == 1 and section.rubric not in RUBRICS
+    ):
+        there = ", ".join(RUBRICS)
+        faults.append(
+            f"no rubric is called {section.rubric!r}; there is: {there}; or write one out"
+        )
+    return faults
