@@ -64,11 +64,11 @@ class MathVerifier:
         if claim.open_end and candidate.finish_reason == "length":
             return unanswered(self, candidate, "the answer may be cut off", began=began)
         try:
-            right = _compare(_gold(problem), claim.text)
+            right = _compare(_gold(problem.answer), claim.text)
         except TooLarge:
             reason = "the numbers or sums in the gold or the answer are too large to compute"
             return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, claim.text)
-        if right is None and not fits(_gold(problem)):
+        if right is None and not fits(_gold(problem.answer)):
             return self._bad_gold(problem, candidate, claim.text, began)
         if right is None and not fits(claim.text):
             reason = f"the answer is too large to compare ({len(claim.text)} characters)"
@@ -84,7 +84,7 @@ class MathVerifier:
         claim = math_claim(candidate.completion)
         assert claim is not None
         assert claim.text is not None
-        gold = _parsed_gold(_gold(problem))
+        gold = _parsed_gold(_gold(problem.answer))
         if not gold:
             return self._bad_gold(problem, candidate, claim.text, began)
         answer = _parse(claim.text)
@@ -141,19 +141,21 @@ def _compare(gold: str, answer: str) -> bool | None:
     Raises:
         TooLarge: The work to decide is more than this process does.
     """
-    found: list[bool | None] = []
+    known: bool | None = False
     for reading in _readings(gold):
         right = _compare_simply(reading, answer)
-        found.append(_compare_trees(reading, answer) if right is None else right)
-        if found[-1]:
+        right = _compare_trees(reading, answer) if right is None else right
+        if right:
             return True
-    return None if None in found else False
+        known = None if right is None else known
+    return known
 
 
-def _readings(gold: str) -> list[str]:
+@lru_cache(4096)
+def _readings(gold: str) -> tuple[str, ...]:
     """The gold, and with a decimal comma read as a point where it cannot mean thousands."""
     bare = undecorate(gold) if len(gold) < 100 else ""
-    return [gold, bare.replace(",", ".")] if _DECIMAL_COMMA.fullmatch(bare) else [gold]
+    return (gold, bare.replace(",", ".")) if _DECIMAL_COMMA.fullmatch(bare) else (gold,)
 
 
 def _compare_simply(gold: str, answer: str) -> bool | None:
@@ -240,7 +242,8 @@ def _equal(gold: list[Any], answer: list[Any]) -> bool:
     return right
 
 
-def _gold(problem: Problem) -> str:
+@lru_cache(4096)
+def _gold(answer: str) -> str:
     r"""The gold; a source may give a whole solution that marks it (``\boxed{}``, ``####``)."""
-    marked = strong_claims(problem.answer)
-    return (marked[-1].text if marked else None) or problem.answer
+    marked = strong_claims(answer)
+    return (marked[-1].text if marked else None) or answer
