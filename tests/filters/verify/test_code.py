@@ -57,7 +57,8 @@ TABLE: list[tuple[str, dict[str, Any], str, Outcome, float | None]] = [
     ("equals everything", ASSERTS, "class E:\n    def __eq__(s, o): return True\n"
      "def add(a, b): return E()", Outcome.WRONG, 0.0),
     ("a number that equals everything", ASSERTS,
-     "class E(int):\n    def __eq__(s, o): return True\ndef add(a, b): return E(9)", Outcome.WRONG, 0.0),
+     "class E(int):\n    def __eq__(s, o): return True\n"
+     "def add(a, b): return E(9)", Outcome.WRONG, 0.0),
     ("changes assert", ASSERTS, "import builtins\nbuiltins.AssertionError = Warning\n"
      "def add(a, b): return 0", Outcome.WRONG, 0.5),
     ("numpy", ASSERTS, "import numpy\ndef add(a, b): return numpy.add(a, b)", Outcome.CORRECT, 1.0),
