@@ -169,6 +169,8 @@ class GrpoSection(Section):
     """Weight of the KL term; 0 leaves the reference model out."""
     temperature: float = Field(0.9, gt=0)
     """Of the completions that GRPO samples."""
+    share_reward: float = Field(0.0, ge=0, lt=1)
+    """A wrong program's reward: this times the share of tests it passes; 0: only all count."""
     max_tokens: int | None = Field(None, gt=0)
     """Length limit of one completion; by default that of sampling."""
 
