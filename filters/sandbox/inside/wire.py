@@ -111,8 +111,8 @@ def _pack(value: Any, keep: Keep | None, depth: int) -> Any:
             return [tag, parts(value)]
     if kind is Handle:
         return ["handle", value.number]
-    if isinstance(value, type) and vars(builtins).get(value.__name__) is value:
-        return ["type", value.__name__]
+    if kind is type and value is getattr(builtins, name := value.__name__, None):
+        return ["type", name]
     if keep is None:
         raise Unsendable(f"a {kind.__name__}, which is no plain data")
     return ["handle", keep(value)]
