@@ -45,7 +45,7 @@ def gold_candidate(problem: Problem) -> Candidate:
     return written(problem, text, "gold", problem.row)
 
 
-def written(problem: Problem, completion: str, teacher: str, index: int) -> Candidate:
+def written(problem: Problem, completion: str, teacher: str, index: int = 0) -> Candidate:
     """A candidate that nobody sampled; ``index`` tells it from others of its problem."""
     return Candidate(
         id=Candidate.key(problem.id, "", teacher, "{}", index), problem_id=problem.id,

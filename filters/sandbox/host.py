@@ -83,23 +83,30 @@ class Interpreter:
             SandboxMissing: This machine has no sandbox.
         """
         ours, theirs = socket.socketpair()
-        names = ["channel", *files]
-        message = json.dumps({"files": names}).encode()
+        try:
+            self._send({"channel": theirs.fileno(), **files})
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        with contextlib.suppress(OSError):  # reading the result tells what is wrong
+            wire.send(ours, json.dumps(job).encode("utf-8", "replace"))
+        return Cell(ours, self, job["limits"]["wall"] + GRACE)
+
+    def _send(self, files: Mapping[str, int]) -> None:
+        message = json.dumps({"files": list(files)}).encode()
         framed = len(message).to_bytes(4, "big") + message
-        descriptors = array.array("i", [theirs.fileno(), *files.values()])
+        descriptors = array.array("i", files.values())
         for again in (True, False):
+            control = self._started()
             try:
-                control = self._started()
                 control.sendmsg([framed], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
-                break
+                return
             except OSError as error:
                 self.close()  # it died since the last program; one new start
                 if not again:
                     raise SandboxMissing(f"the sandbox does not stay up: {error}") from error
-        theirs.close()
-        with contextlib.suppress(OSError):  # reading the result tells what is wrong
-            wire.send(ours, json.dumps(job).encode("utf-8", "replace"))
-        return Cell(ours, self, job["limits"]["wall"] + GRACE)
 
     def close(self) -> None:
         """Ends it with all that runs in it. Safe to call twice; the next job starts a new one."""
@@ -147,7 +154,9 @@ class Cell:
         try:
             self._channel.settimeout(left or 0.001)
             found: dict[str, Any] = json.loads(wire.receive(self._channel))
-        except (OSError, EOFError, ValueError) as error:
+        except EOFError as error:  # the cell is gone, and with its process 1 all that was in it
+            raise SandboxBroke("the cell ended without a result") from error
+        except (OSError, ValueError) as error:
             self._interpreter.close()
             raise SandboxBroke(f"no result from the sandbox ({type(error).__name__})") from error
         finally:
@@ -190,15 +199,22 @@ def _try(words: list[str], how: Mapping[str, Any]) -> tuple[subprocess.Popen[byt
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     boot, booted = socket.socketpair()
     errors = os.memfd_create("errors")
-    process = subprocess.Popen(
-        [*words, bubblewrap.interpreter(), "-s", "-S", "-P", "-c", _BOOT,
-         str(booted.fileno()), str(theirs.fileno())],
-        pass_fds=(booted.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=errors, env=bubblewrap.environment(),
-        start_new_session=True,
-    )  # fmt: skip
-    theirs.close()
-    booted.close()
+    try:
+        process = subprocess.Popen(
+            [*words, bubblewrap.interpreter(), "-s", "-S", "-P", "-c", _BOOT,
+             str(booted.fileno()), str(theirs.fileno())],
+            pass_fds=(booted.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=errors, env=bubblewrap.environment(),
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        for made in (ours, boot):
+            made.close()
+        os.close(errors)
+        raise SandboxMissing(f"it cannot be started: {error}") from error
+    finally:
+        theirs.close()
+        booted.close()
     with boot, contextlib.suppress(OSError):
         wire.send(boot, json.dumps({"modules": _modules(), "how": how}).encode())
     ours.settimeout(PATIENCE)

@@ -9,6 +9,7 @@ them. Fails closed: where isolation is missing `SandboxMissing` is raised and no
 """
 
 import dataclasses
+import fcntl
 import os
 import shutil
 import socket
@@ -94,9 +95,7 @@ class Sandbox:
             SandboxBroke: The sandbox failed.
         """
         bounds = limits or self.limits
-        given = os.memfd_create("stdin")
-        os.write(given, stdin.encode("utf-8", "replace")) if stdin else None
-        os.lseek(given, 0, os.SEEK_SET)
+        given = _sealed(stdin.encode("utf-8", "replace"))
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         with self._folder() as folder:
@@ -174,3 +173,14 @@ class Sandbox:
         finally:
             with suppress(OSError):
                 shutil.rmtree(folder)
+
+
+def _sealed(text: bytes) -> int:
+    """A file in memory that nobody can change any more, read from its start."""
+    file = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(file, "wb", closefd=False) as writing:
+        writing.write(text)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file

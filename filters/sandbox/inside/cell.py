@@ -1,10 +1,10 @@
 """One cell: namespaces, mounts and limits around one program, and what came of it.
 
 Two processes: the keeper (process 1 of the cell) limits, watches, kills and reports; the guest is
-the program. The keeper cannot be
-reached by the guest: signals to process 1 are dropped by the kernel, it may not be traced or read,
-and its descriptors are not the guest's. When the keeper ends, the kernel ends all in the cell; it
-reports only after everything else in there is dead.
+the program. The keeper cannot be reached by the guest: signals to process 1 are dropped by the
+kernel (all without a handler, and it has none), it may not be traced or read, and its descriptors
+are not the guest's. When the keeper ends, the kernel ends all in the cell; it reports only after
+everything else in there is dead.
 
 Limits that hold by rlimit: CPU and address space of each process, number of processes, size and
 number of files. What a rlimit cannot see, the keeper looks at every `TICK`: memory, processes and
@@ -32,17 +32,24 @@ TICK = 0.02
 """Seconds between two looks at a cell."""
 _INNER = 1000
 """User and group inside a cell."""
-_REPORT = 1 << 20
+_REPORT = 1 << 10
 """Bytes of a guest's report that are read."""
+_BUFFER = 208 << 10
+"""Bytes that the kernel may hold for one socket or pipe (``net.core.wmem_default``)."""
+_STANDARD = 8
+"""Descriptors of a process that are not taken for full buffers: its streams and a few files."""
 _INPUT = 64 << 20
 """Bytes of standard input that can be opened as ``/dev/stdin``."""
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_FOLDERS = ("/tmp", "/dev/shm")
 _PROGRAM = seccomp.program()
 _FILTER = None if _PROGRAM is None else kernel.Filter(_PROGRAM)
 
 
 NAMESPACES = kernel.NEW_USER | kernel.NEW_PID | kernel.NEW_NS | kernel.NEW_IPC
 """A cell's own. Network, host name and control groups are those of the wall around it, which has
-no network; cells run one after the other there, and without privileges over it."""
+no network; cells run one after the other there, without privileges over it, and what little they
+can have there (names of abstract sockets) ends with their processes."""
 
 
 def make(
@@ -60,6 +67,10 @@ def make(
     try:
         if os.fork() if weak else kernel.fork_into(NAMESPACES):
             return
+    except OSError as error:  # still the fork server
+        _say(channel, {"fault": f"{type(error).__name__}: {error}"[:300]})
+        return
+    try:
         control.close()
         processes = -1 if weak else _isolate(user, group, files)
         job = json.loads(wire.receive(channel))
@@ -67,9 +78,34 @@ def make(
     except BaseException as error:
         result = {"fault": f"{type(error).__name__}: {error}"[:300]}
     try:
-        wire.send(channel, json.dumps(result).encode())
+        _say(channel, result)
     finally:
         os._exit(0)
+
+
+def attempt() -> None:
+    """Makes a cell for nothing, as the first look at whether this machine can; OSError if not."""
+    user, group = os.geteuid(), os.getegid()
+    told, said = os.pipe()
+    child = kernel.fork_into(NAMESPACES)
+    if child == 0:
+        try:
+            _isolate(user, group, {"stdin": os.open(os.devnull, os.O_RDONLY)})
+            _mount_folders(1 << 20)
+        except BaseException as error:
+            os.write(said, f"no cell: {error}".encode()[:300])
+        finally:
+            os._exit(0)
+    os.close(said)
+    with open(told, encoding="utf-8") as file:
+        problem = file.read()
+    os.waitpid(child, 0)
+    if problem:
+        raise OSError(problem)
+
+
+def _say(channel: socket.socket, result: dict[str, Any]) -> None:
+    wire.send(channel, json.dumps(result).encode())
 
 
 def _isolate(user: int, group: int, files: dict[str, int]) -> int:
@@ -93,11 +129,11 @@ def _furnish(files: dict[str, int]) -> None:
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     kernel.mount("tmpfs", "/proc", flags, f"size={_INPUT},mode=0755")
     os.makedirs("/proc/self/fd")
-    if os.fstat(files["stdin"]).st_size:
-        given = os.dup(files["stdin"])
-        with open(given, "rb") as text, open("/proc/self/fd/0", "wb") as copy:
-            shutil.copyfileobj(text, copy)  # what /dev/stdin leads to
-        os.lseek(files["stdin"], 0, os.SEEK_SET)
+    with open("/proc/self/fd/0", "wb") as copy:  # what /dev/stdin leads to
+        if os.fstat(files["stdin"]).st_size:
+            with open(os.dup(files["stdin"]), "rb") as text:
+                shutil.copyfileobj(text, copy)
+            os.lseek(files["stdin"], 0, os.SEEK_SET)
     kernel.mount("", "/proc", flags | kernel.MS_REMOUNT | kernel.MS_RDONLY)
 
 
@@ -108,9 +144,7 @@ def _keep(
     limits, weak = job["limits"], processes < 0
     others = set() if weak else set(os.listdir(processes))
     if not weak:
-        options = f"size={limits['disk']},nr_inodes=4096,mode=0700"
-        for place in ("/tmp", "/dev/shm"):
-            kernel.mount("tmpfs", place, kernel.MS_NOSUID | kernel.MS_NODEV, options)
+        _mount_folders(limits["disk"])
     os.chdir(job.get("folder") or "/tmp")
     report, written = os.pipe()
     began = time.monotonic()
@@ -123,14 +157,13 @@ def _keep(
         os.close(descriptor)
     os.set_blocking(report, False)
     told = bytearray()
-    killed_by = _watch(
-        channel,
-        child,
-        report,
-        told,
-        limits,
-        lambda: None if weak else _over(limits, processes, others),
-    )
+
+    def look() -> str | None:
+        return None if weak else _over(limits, processes, others)
+
+    killed_by = _watch(channel, child, report, told, limits, look)
+    if killed_by is None and _failed(child):
+        killed_by = look()  # what it filled is still there, and so are its children
     _kill_all(child, weak=weak)
     _, status, usage = os.wait4(child, 0)
     seconds = time.monotonic() - began
@@ -145,10 +178,20 @@ def _keep(
     }  # fmt: skip
 
 
+def _mount_folders(size: int) -> None:
+    """A cell's own folders to write to, in memory."""
+    options = f"size={size},nr_inodes=4096,mode=0700"
+    for place in _FOLDERS:
+        kernel.mount("tmpfs", place, kernel.MS_NOSUID | kernel.MS_NODEV, options)
+
+
 def _become_guest(files: dict[str, int], job: dict[str, Any], report: int, *, weak: bool) -> None:
     """The program's process: limits, no privileges, no other descriptors; never returns."""
     try:
         os.setsid()
+        if weak:  # nothing else ends it with its keeper
+            kernel.prctl(kernel.SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for number, name in enumerate(("stdin", "stdout", "stderr")):
             os.dup2(files[name], number)
         keep = {0, 1, 2, report, *([files["peer"]] if "peer" in files else [])}
@@ -189,11 +232,13 @@ def limit(limits: dict[str, Any], *, weak: bool) -> None:
         (resource.RLIMIT_AS, limits["memory"], limits["memory"]),
         (resource.RLIMIT_FSIZE, limits["disk"], limits["disk"]),
         (resource.RLIMIT_NOFILE, limits["files"], limits["files"]),
-        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_CORE, 1, 1),  # with 0 the machine's crash handler would still be started
         (resource.RLIMIT_MEMLOCK, 0, 0),
         (resource.RLIMIT_MSGQUEUE, 0, 0),
     ):
-        resource.setrlimit(kind, (soft, hard))
+        _, bound = resource.getrlimit(kind)  # of whoever started this, and not to be raised
+        most = hard if bound == resource.RLIM_INFINITY else min(hard, bound)
+        resource.setrlimit(kind, (min(soft, most), most))
     if not weak:  # without a user of its own the limit would count the user's other processes
         most = 2 * limits["processes"]
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
@@ -231,39 +276,83 @@ def _watch(
         os.close(ended)
 
 
+def _failed(child: int) -> bool:
+    """Whether the guest, which has ended, did so with anything but 0."""
+    ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    return ended is not None and ended.si_status != 0
+
+
 def _over(limits: dict[str, Any], processes: int, others: set[str]) -> str | None:
     """The limit that the cell as a whole is over.
 
     The outer /proc shows the processes of all cells; one interpreter runs one cell at a time, so
     that those not in ``others`` (there before this one's guest) are this cell's.
     """
-    pages = tasks = 0
-    for name in os.listdir(processes):
-        if name.isdigit() and name not in others:
-            with contextlib.suppress(OSError, ValueError):  # it ended while it was looked at
-                _, resident, shared = _statm(processes, name)
-                pages += resident - shared
-                tasks += os.stat(f"{name}/task", dir_fd=processes).st_nlink - 2
-    disk = sum(_used(place) for place in ("/tmp", "/dev/shm"))
-    if pages * os.sysconf("SC_PAGE_SIZE") + disk > limits["memory"]:
-        return "memory"
+    names = [name for name in os.listdir(processes) if name.isdigit()]
+    others.intersection_update(names)  # the number of one that ended may be given to a guest's
+    mapped = held = tasks = 0
+    inside = [name for name in names if name not in others]
+    for name in inside:
+        with contextlib.suppress(OSError, ValueError):  # it ended while it was looked at
+            mapped += int(_read_all(processes, f"{name}/statm").split()[0]) * _PAGE
+            held += max(0, os.stat(f"{name}/fd", dir_fd=processes).st_size - _STANDARD) * _BUFFER
+            tasks += os.stat(f"{name}/task", dir_fd=processes).st_nlink - 2
     if tasks > limits["processes"]:
         return "processes"
-    return "disk" if disk >= 0.99 * limits["disk"] else None
+    disk, full = _disk(limits["disk"])
+    held += disk
+    if mapped + held > limits["memory"]:  # much of it may be shared, or not in use
+        mapped = _resident(processes, inside)
+    if mapped + held > limits["memory"]:
+        return "memory"
+    return "disk" if full else None
 
 
-def _statm(processes: int, name: str) -> list[int]:
-    """Pages of a process: all, resident, shared."""
-    file = os.open(f"{name}/statm", os.O_RDONLY, dir_fd=processes)
-    try:
-        return [int(word) for word in os.read(file, 200).split()[:3]]
-    finally:
-        os.close(file)
+def _resident(processes: int, names: list[str]) -> int:
+    """Bytes of memory that processes have together, each page once.
+
+    Memory shared without a file counts in full, also what no process has touched or has in its
+    own page tables any more. A process that may not be looked into counts with all its addresses.
+    """
+    total = 0
+    shared: dict[str, int] = {}
+    for name in names:
+        try:
+            total += _private(_read_all(processes, f"{name}/smaps_rollup"))
+            _add_shared(_read_all(processes, f"{name}/maps"), shared)
+        except OSError:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                total += int(_read_all(processes, f"{name}/statm").split()[0]) * _PAGE
+    return total + sum(shared.values())
 
 
-def _used(place: str) -> int:
-    found = os.statvfs(place)
-    return (found.f_blocks - found.f_bfree) * found.f_frsize
+def _private(rollup: str) -> int:
+    """Bytes without a file: a process's share of those that it has in common with others."""
+    rows = (line.split() for line in rollup.splitlines()[1:])
+    return sum(int(row[1]) for row in rows if row[0] in ("Pss_Anon:", "SwapPss:")) * 1024
+
+
+def _add_shared(maps: str, shared: dict[str, int]) -> None:
+    """Notes the shared memory that has no file: number -> bytes as far as it is mapped."""
+    for line in maps.splitlines() if "/dev/zero" in maps else ():
+        addresses, modes, offset, _, number, *path = line.split()
+        if modes[3] == "s" and path and path[0] == "/dev/zero":
+            first, last = (int(address, 16) for address in addresses.split("-"))
+            end = int(offset, 16) + last - first
+            shared[number] = max(end, shared.get(number, 0))
+
+
+def _read_all(folder: int, name: str) -> str:
+    with open(os.open(name, os.O_RDONLY, dir_fd=folder), encoding="utf-8", errors="replace") as f:
+        return f.read()
+
+
+def _disk(limit: int) -> tuple[int, bool]:
+    """Bytes of files in the cell's folders, and whether there is no room for more."""
+    found = [os.statvfs(place) for place in _FOLDERS]
+    used = [(f.f_blocks - f.f_bfree) * f.f_frsize for f in found]
+    full = any(u >= 0.99 * limit for u in used) or any(f.f_ffree == 0 for f in found)
+    return sum(used), full
 
 
 def _limit_hit(status: int, cpu: float, report: bytes, limits: dict[str, Any]) -> str | None:
@@ -273,7 +362,7 @@ def _limit_hit(status: int, cpu: float, report: bytes, limits: dict[str, Any]) -
         return "cpu"
     if number == signal.SIGXFSZ:
         return "disk"
-    return "memory" if report == guest.MEMORY_NOTE else None
+    return "memory" if report.startswith(guest.MEMORY_NOTE) else None
 
 
 def _kill_all(child: int, *, weak: bool) -> None:

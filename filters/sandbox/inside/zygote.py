@@ -35,7 +35,7 @@ def main(control: socket.socket, *, judges: bool, weak: bool, user: int | None) 
         weak: Cells without isolation.
         user: User to become first, where this one is root.
     """
-    _start(control, weak=weak, user=user)
+    _start(control, judges=judges, weak=weak, user=user)
     if judges:
         kernel.prctl(kernel.SET_DUMPABLE, 0)
     while True:
@@ -69,6 +69,7 @@ def _judge(channel: socket.socket, files: dict[str, int], *, weak: bool) -> None
         cell.limit(job["limits"], weak=weak)
         cell.filter_calls()
         sys.setrecursionlimit(5000)
+        signal.signal(signal.SIGXCPU, tests.out_of_time)
         peer = socket.socket(fileno=files["peer"])
         result = tests.run(job["source"], job["entry"], job["setup"], peer)
     except BaseException as error:
@@ -79,7 +80,7 @@ def _judge(channel: socket.socket, files: dict[str, int], *, weak: bool) -> None
         os._exit(0)
 
 
-def _start(control: socket.socket, *, weak: bool, user: int | None) -> None:
+def _start(control: socket.socket, *, judges: bool, weak: bool, user: int | None) -> None:
     try:
         if user is not None:
             os.setgroups([])
@@ -92,6 +93,9 @@ def _start(control: socket.socket, *, weak: bool, user: int | None) -> None:
         kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
             file.write("800")  # where the machine runs out of memory, programs go first
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a keeper with a handler could be ended
+        if not weak and not judges:
+            cell.attempt()
         for name in _PRELOADED:
             __import__(name)
         sys.dont_write_bytecode = True
@@ -100,6 +104,7 @@ def _start(control: socket.socket, *, weak: bool, user: int | None) -> None:
     except Exception as error:
         control.send(json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode())
         raise
+    os.dup2(1, 2)  # what went wrong at the start was for the host; tests' output is for nobody
     control.send(json.dumps({"ready": os.getpid()}).encode())
 
 
