@@ -7,6 +7,7 @@ with the reason (`SandboxMissing`), never replaced by something weaker unless th
 
 import array
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -71,31 +72,40 @@ class Interpreter:
         self._control: socket.socket | None = None
         self._owner = 0
 
-    def spawn(self, job: Mapping[str, Any], files: Mapping[str, int]) -> "Cell":
+    def spawn(
+        self,
+        job: Mapping[str, Any],
+        files: Mapping[str, int],
+        limits: Mapping[str, Any],
+        folder: str | None = None,
+    ) -> "Cell":
         """Starts a job in a cell of its own.
 
         Args:
-            job: ``role`` (``program``, ``functions``, ``tests``), ``source``, ``limits`` and what
-                the role needs.
+            job: ``role`` (``program``, ``functions``, ``tests``), ``source`` and what the role
+                needs.
             files: ``stdin``, ``stdout``, ``stderr``, perhaps ``peer``; the caller closes them.
+            limits: As in `filters.sandbox.limits`.
+            folder: Where it works, where it has no ``/tmp`` of its own.
 
         Raises:
             SandboxMissing: This machine has no sandbox.
         """
         ours, theirs = socket.socketpair()
+        text = sealed(json.dumps(job).encode("utf-8", "replace"))
+        how = {"limits": limits, "folder": folder}
         try:
-            self._send({"channel": theirs.fileno(), **files})
+            self._send({"channel": theirs.fileno(), "job": text, **files}, how)
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        with contextlib.suppress(OSError):  # reading the result tells what is wrong
-            wire.send(ours, json.dumps(job).encode("utf-8", "replace"))
-        return Cell(ours, self, job["limits"]["wall"] + GRACE)
+            os.close(text)
+        return Cell(ours, self, limits["wall"] + GRACE)
 
-    def _send(self, files: Mapping[str, int]) -> None:
-        message = json.dumps({"files": list(files)}).encode()
+    def _send(self, files: Mapping[str, int], how: Mapping[str, Any]) -> None:
+        message = json.dumps({"files": list(files), **how}).encode()
         framed = len(message).to_bytes(4, "big") + message
         descriptors = array.array("i", files.values())
         for again in (True, False):
@@ -239,6 +249,17 @@ def _try(words: list[str], how: Mapping[str, Any]) -> tuple[subprocess.Popen[byt
 def _modules() -> list[tuple[str, str]]:
     folder = resources.files("filters.sandbox.inside")
     return [(name, folder.joinpath(f"{name}.py").read_text("utf-8")) for name in _MODULES]
+
+
+def sealed(text: bytes) -> int:
+    """A file in memory that nobody can change any more, read from its start."""
+    file = os.memfd_create("text", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(file, "wb", closefd=False) as writing:
+        writing.write(text)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
 
 
 def pump(cell: Cell, streams: Mapping[str, int], limit: int) -> tuple[dict[str, bytes], bool]:

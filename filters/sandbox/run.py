@@ -9,16 +9,14 @@ them. Fails closed: where isolation is missing `SandboxMissing` is raised and no
 """
 
 import dataclasses
-import fcntl
 import os
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-from filters.sandbox.host import Interpreter, pump
+from filters.sandbox.host import Interpreter, pump, sealed
 from filters.sandbox.limits import Limits, Ran
 
 NAME = "program.py"
@@ -95,14 +93,14 @@ class Sandbox:
             SandboxBroke: The sandbox failed.
         """
         bounds = limits or self.limits
-        given = _sealed(stdin.encode("utf-8", "replace"))
+        given = sealed(stdin.encode("utf-8", "replace"))
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         with self._folder() as folder:
-            job = self._job("program", source, bounds, folder)
+            job = {"role": "program", "source": source, "name": NAME}
             try:
                 files = {"stdin": given, "stdout": out_end, "stderr": err_end}
-                cell = self._programs.spawn(job, files)
+                cell = self._programs.spawn(job, files, dataclasses.asdict(bounds), folder)
             except BaseException:
                 os.close(out)
                 os.close(err)
@@ -126,18 +124,18 @@ class Sandbox:
             SandboxMissing: There is no isolation on this machine.
             SandboxBroke: The sandbox failed, or the tests went over a limit themselves.
         """
-        bounds = limits or self.limits
+        bounds = dataclasses.asdict(limits or self.limits)
         one, other = socket.socketpair()
         nothing = os.open(os.devnull, os.O_RDWR)
         silent = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
         with self._folder() as folder:
-            job = self._job("functions", source, bounds, folder)
-            asked = {"entry": tests.entry, "setup": tests.setup}
-            test = self._job("tests", tests.source, bounds, None) | asked
+            job = {"role": "functions", "source": source, "name": NAME}
+            test = {"role": "tests", **dataclasses.asdict(tests)}
             try:
-                program = self._programs.spawn(job, {**silent, "peer": one.fileno()})
+                files = {**silent, "peer": one.fileno()}
+                program = self._programs.spawn(job, files, bounds, folder)
                 try:
-                    judge = self._tests.spawn(test, {**silent, "peer": other.fileno()})
+                    judge = self._tests.spawn(test, {**silent, "peer": other.fileno()}, bounds)
                 except BaseException:
                     program.stop()
                     raise
@@ -157,10 +155,6 @@ class Sandbox:
             isolation=self.isolation,
         )  # fmt: skip
 
-    def _job(self, role: str, source: str, bounds: Limits, folder: str | None) -> dict[str, Any]:
-        limits = dataclasses.asdict(bounds)
-        return {"role": role, "source": source, "name": NAME, "limits": limits, "folder": folder}
-
     @contextmanager
     def _folder(self) -> Iterator[str | None]:
         """A folder to work in, where the program does not get its own ``/tmp``."""
@@ -173,14 +167,3 @@ class Sandbox:
         finally:
             with suppress(OSError):
                 shutil.rmtree(folder)
-
-
-def _sealed(text: bytes) -> int:
-    """A file in memory that nobody can change any more, read from its start."""
-    file = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with open(file, "wb", closefd=False) as writing:
-        writing.write(text)
-    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
-    os.lseek(file, 0, os.SEEK_SET)
-    return file

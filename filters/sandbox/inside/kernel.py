@@ -49,6 +49,16 @@ def fork_into(flags: int) -> int:
     return child
 
 
+def unshare(flags: int) -> None:
+    """Gives this process new namespaces in place of those it has."""
+    _done(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def unmount(place: str) -> None:
+    """Takes a mount away, now or when its last user ends."""
+    _done(_libc.umount2(place.encode(), 2), f"unmount {place}")
+
+
 def mount(kind: str, place: str, flags: int, options: str = "") -> None:
     """Mounts a file system of a kind (``tmpfs``, ``proc``); an empty kind changes flags only."""
     name = kind.encode() or None

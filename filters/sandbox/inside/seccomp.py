@@ -42,11 +42,17 @@ _REFUSED = {
     "set_mempolicy": (238, 237), "lookup_dcookie": (212, 18), "nfsservctl": (180, 42),
     "memfd_create": (319, 279), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
     "msgget": (68, 186), "msgsnd": (69, 189), "semget": (64, 190), "semop": (65, 193),
+    "setpriority": (141, 140), "ioprio_set": (251, 30),
 }  # fmt: skip
+KEEPERS = ("mount", "umount2", "unshare")
+"""Calls that the keeper of a cell makes for every program."""
 _REFUSED_X86 = (172, 173, 154, 134, 156)  # iopl, ioperm, modify_ldt, uselib, _sysctl
 _CLONE, _CLONE3, _IOCTL = (56, 220), (435, 435), (16, 29)
 _SOCKET, _SOCKETPAIR, _SOCKET_OPTION = (41, 198), (53, 199), (54, 208)
 _LIMIT, _LIMIT_OF = (160, 164), (302, 261)
+_ON_ITSELF = (_LIMIT_OF, (142, 118), (144, 119), (314, 274), (203, 122))
+"""Calls that name a process, which must be 0: prlimit64 and the sched_set ones (param, scheduler,
+attr, affinity). All processes in the sandbox are one user's."""
 _NAMESPACES = 0x7E020080
 _LOCAL = 1
 _PUSH_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into somebody's terminal
@@ -58,17 +64,46 @@ _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
 _NUMBER, _ARCH, _FIRST, _SECOND, _THIRD = 0, 4, 16, 24, 32
 
 
-def program(machine: str = "") -> bytes | None:
-    """The filter for a processor (by default this one), or None where it is not known."""
+def server(machine: str = "") -> bytes | None:
+    """The filter of a fork server and all it starts; None where the processor is not known.
+
+    It leaves the calls that make and furnish a cell (`KEEPERS`), which `guest` takes away. The
+    kernel looks at every call there is when a filter is put on: the long one is put on once.
+
+    Args:
+        machine: By default this one.
+    """
     known = _AUDIT.get(machine or platform.machine())
     if known is None:
         return None
     which, audit = known
+    numbers = [pair[which] for name, pair in _REFUSED.items() if name not in KEEPERS]
+    numbers += _REFUSED_X86 if which == _X86 else ()
+    return b"".join([*_head(which, audit), *_arguments(which), *_search(sorted(numbers))])
+
+
+def guest(machine: str = "") -> bytes | None:
+    """The filter that a program gets on top of the `server`'s."""
+    known = _AUDIT.get(machine or platform.machine())
+    if known is None:
+        return None
+    which, audit = known
+    numbers = sorted(_REFUSED[name][which] for name in KEEPERS)
+    return b"".join([*_head(which, audit), *_search(numbers)])
+
+
+def _head(which: int, audit: int) -> list[bytes]:
+    """No other processor's calls; the call's number is at hand after it."""
     lines = [_step(_LOAD, _ARCH), _step(_EQUAL, audit, 1, 0), _step(_RETURN, _KILL)]
     lines.append(_step(_LOAD, _NUMBER))
     if which == _X86:  # the 32-bit-pointer calls would pass under other numbers
         lines += [_step(_AT_LEAST, 0x40000000, 0, 1), _refuse(errno.ENOSYS)]
-    lines += [_step(_EQUAL, _CLONE3[which], 0, 1), _refuse(errno.ENOSYS)]
+    return lines
+
+
+def _arguments(which: int) -> list[bytes]:
+    """What is refused for its arguments, or as if it did not exist."""
+    lines = [_step(_EQUAL, _CLONE3[which], 0, 1), _refuse(errno.ENOSYS)]
     lines += [
         _step(_EQUAL, _CLONE[which], 0, 3), _step(_LOAD, _FIRST),
         _step(_ANY_BIT, _NAMESPACES, 0, 1), _refuse(errno.EPERM), _step(_LOAD, _NUMBER),
@@ -77,14 +112,17 @@ def program(machine: str = "") -> bytes | None:
     lines += _refuse_values(_SOCKET_OPTION[which], _THIRD, _BUFFERS)
     lines += _refuse_values(_LIMIT[which], _FIRST, (_CORE,))
     lines += _refuse_values(_LIMIT_OF[which], _SECOND, (_CORE,))
+    for pair in _ON_ITSELF:
+        lines += [
+            _step(_EQUAL, pair[which], 0, 4), _step(_LOAD, _FIRST), _step(_EQUAL, 0, 1, 0),
+            _refuse(errno.EPERM), _step(_LOAD, _NUMBER),
+        ]  # fmt: skip
     for number in (_SOCKET[which], _SOCKETPAIR[which]):
         lines += [
             _step(_EQUAL, number, 0, 4), _step(_LOAD, _FIRST), _step(_EQUAL, _LOCAL, 1, 0),
             _refuse(errno.EAFNOSUPPORT), _step(_LOAD, _NUMBER),
         ]  # fmt: skip
-    numbers = [pair[which] for pair in _REFUSED.values()]
-    lines += _search(sorted([*numbers, *(_REFUSED_X86 if which == _X86 else ())]))
-    return b"".join(lines)
+    return lines
 
 
 def _search(numbers: list[int]) -> list[bytes]:

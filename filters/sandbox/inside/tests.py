@@ -21,6 +21,7 @@ import importlib
 import socket
 import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from filters.sandbox.inside import wire
@@ -158,14 +159,17 @@ def _whole(source: str, entry: str | None, results: list[str]) -> ast.Module:
             if any(isinstance(node, ast.Assert) for node in ast.walk(statement)):
                 body.body[place] = _guarded(statement, len(results))
                 results.append("not run")
-    return ast.fix_missing_locations(tree)
+    return tree
 
 
 def _guarded(statement: ast.stmt, number: int) -> ast.stmt:
-    guard = ast.parse(f"with __guard__({number}):\n    pass").body[0]
-    assert isinstance(guard, ast.With)
-    guard.body = [statement]
-    return ast.copy_location(guard, statement)
+    """``with __guard__(number): statement``; made by hand, as a parser takes ten times as long."""
+    name, value = ast.Name("__guard__", ast.Load()), ast.Constant(number)
+    call = ast.Call(name, [value], [])
+    guard = ast.With([ast.withitem(call)], [statement])
+    for node in (name, value, call, guard):
+        ast.copy_location(node, statement)
+    return guard
 
 
 class _Guard:
@@ -199,7 +203,9 @@ def _run(
 ) -> None:
     space: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
     own = set(program.names) if isinstance(program.names, dict) else set()
-    used, bound = _names([ast.parse(setup), tree])
+    codes = [compile(setup, "setup", "exec"), compile(tree, "tests", "exec")]
+    used = set().union(*map(_names, codes))
+    bound = _bound(tree) | _bound(ast.parse(setup))
     for name in sorted(_taken(own & (used | {entry or ""}) - bound, entry)):
         if program.names[name] is True:
             space[name] = _function(program, name)
@@ -208,10 +214,10 @@ def _run(
     for name in own & used & sys.stdlib_module_names - set(space):
         space[name] = importlib.import_module(name)  # that the program imports it is relied upon
     space["__guard__"] = lambda number: _Guard(results, number)
-    exec(compile(setup, "setup", "exec"), space)
+    exec(codes[0], space)
     if entry in own:  # the setup may have had a stub of it
         space[str(entry)] = _function(program, str(entry))
-    exec(compile(tree, "tests", "exec"), space)
+    exec(codes[1], space)
     if entry is None:
         return
     if entry not in own:
@@ -226,16 +232,21 @@ def _run(
         space["check"](candidate)
 
 
-def _names(trees: list[ast.Module]) -> tuple[set[str], set[str]]:
-    """The names that tests use, and those that they bind themselves at the top level."""
-    used = {n.id for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Name)}
+def _names(code: CodeType) -> set[str]:
+    """The global names (and attributes) that code uses, in its functions too."""
+    inner = (part for part in code.co_consts if isinstance(part, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """The names of functions, classes and imports at the top level."""
     bound = set()
-    for statement in (statement for tree in trees for statement in tree.body):
+    for statement in tree.body:
         if isinstance(statement, ast.FunctionDef | ast.ClassDef):
             bound.add(statement.name)
         elif isinstance(statement, ast.Import | ast.ImportFrom):
             bound.update(alias.asname or alias.name.split(".")[0] for alias in statement.names)
-    return used, bound
+    return bound
 
 
 def _taken(wanted: set[str], entry: str | None) -> set[str]:
