@@ -3,9 +3,10 @@ r"""Rows of a table as problems: the formats that are recognised, and the user's
 Recognised by their columns: GSM8K (``question``, ``answer`` with ``####``), CommonsenseQA and ARC
 (``question.stem``, ``question.choices``, ``answerKey``, or the Hub's flattened form), MATH
 (``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), puzzles
-(`generators.problems.puzzles`), and plain tables with a question and an answer. Anything else takes a mapping such as ``problem=Body+Question answer=Answer``: ``+``
-joins columns with a space, a dot reaches into a nested one. A row without a gold answer is an
-error that names the row; nothing is left out silently.
+(`generators.problems.puzzles`), and plain tables with a question and an answer. Anything else takes
+a mapping such as ``problem=Body+Question answer=Answer``: ``+`` joins columns with a space, a dot
+reaches into a nested one. A row without a gold answer is an error that names the row; nothing is
+left out silently.
 """
 
 import re

@@ -14,7 +14,9 @@ the library's scorer takes any text. Families that name no answer but an example
 it as their gold. Not covered: items with neither (``boxnet``, ``rush_hour``), which are left out.
 """
 
+import contextlib
 import difflib
+import io
 import itertools
 import json
 import re
@@ -149,14 +151,17 @@ class GymSet:
         for block in itertools.count():
             items = self._block(start + block * BLOCK)
             for place in range(BLOCK):
-                problem = self._problem(items[place], block * BLOCK + place)
+                with contextlib.redirect_stdout(io.StringIO()):  # some families print
+                    item = items[place]
+                problem = self.problem(item, block * BLOCK + place)
                 misses = misses + 1 if problem is None else 0
                 if problem is not None:
                     yield problem
                 elif misses >= PATIENCE:
                     return
 
-    def _problem(self, item: dict[str, Any], row: int) -> Problem | None:
+    def problem(self, item: dict[str, Any], row: int) -> Problem | None:
+        """The problem of one of the library's items; None where it has no gold answer."""
         question, answer = str(item["question"]).strip(), _gold(item, self._source(item))
         if not answer:
             return None

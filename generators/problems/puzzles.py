@@ -97,15 +97,16 @@ def solve(numbers: Sequence[int], target: int) -> str | None:
         others = made(right)
         for a, x in made(left).items():
             for b in _needed(a, goal):
-                if b in others:
-                    text = next(t for value, t in _joined(a, x, b, others[b]) if value == goal)
-                    return text[1:-1]
+                joined = _joined(a, x, b, others[b]) if b in others else []
+                for value, text in joined:
+                    if value == goal:
+                        return text[1:-1]
     return None
 
 
 def _splits(part: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """The ways to split numbers into two parts, neither empty, copies and mirror images once."""
-    found = {}
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], None] = {}
     for mask in range(1, 2 ** (len(part) - 1)):
         left = tuple(n for place, n in enumerate(part) if mask >> place & 1)
         right = tuple(n for place, n in enumerate(part) if not mask >> place & 1)
