@@ -197,7 +197,8 @@ def _claims(text: str, gold: str | None, many_lines: bool) -> list[str]:
     if rest is None and many_lines and (hashes_at := list(_HASHES.finditer(text))):
         rest = text[hashes_at[-1].end() :]
     if rest is not None:
-        found = [rest if many_lines else "", line or ""]
+        whole = many_lines or rest.lstrip().startswith("```")
+        found = [rest if whole else "", line or ""]
     elif blocks := fenced(text):
         found = [blocks[-1]]
     weak = [claim.text for claim in weak_claims(text)[-1:] if claim.text]

@@ -268,7 +268,8 @@ def _blocks(family: str, options: Options) -> Callable[[int], Any]:
         return reasoning_gym.create_dataset(family, seed=seed, size=BLOCK, **params)
 
     try:
-        block(0)[0]
+        with contextlib.redirect_stdout(io.StringIO()):
+            block(0)[0]
     except (TypeError, ValueError, AssertionError, AttributeError, KeyError) as error:
         raise InputError(f"gym:{family} does not take these parameters: {error}") from error
     return block

@@ -37,7 +37,7 @@ TABLE = [
      "said again by its opposite"),
     ("<answer>Neither Zoey nor Mia is a knight; Oliver is a knight.</answer>", RIGHT, "neither"),
     ("<answer>Zoey is a liar, Oliver is a truth-teller, Mia is a liar</answer>", RIGHT, "synonyms"),
-    (rf"\boxed{{\text{{Zoey is a knave, Oliver is a knight, Mia is a knave}}}}", RIGHT, "a box"),
+    (r"\boxed{\text{Zoey is a knave, Oliver is a knight, Mia is a knave}}", RIGHT, "a box"),
     ("If Zoey is a knight, Mia is one.\n\nFinal answer:\n" + GOLD + "\n\nIf not, she would lie.",
      RIGHT, "reasoning before and after"),
     ("Hm.\n#### Zoey is a knave\nOliver is a knight\nMia is a knave", RIGHT, "hashes"),
