@@ -160,7 +160,8 @@ def measure(family: str, seed: int, count: int, pool: VerifierPool) -> tuple[Cou
 def recorded(path: Path) -> None:
     """Our verdicts on answers that were scored elsewhere; gold items are known by their id."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    golds = {row["id"]: row["prediction"] for row in rows if row["kind"] == "gold"}
+    golds = {row["id"]: row["prediction"].strip() for row in rows if row["kind"] == "gold_ws"}
+    golds |= {row["id"]: row["prediction"] for row in rows if row["kind"] == "gold"}
     agree: Counter[str] = Counter()
     for row in rows:
         gold = golds.get(row["id"])

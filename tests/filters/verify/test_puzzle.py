@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import random
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_every_family_agrees_with_its_own_scorer(family: str) -> None:
 
 NUMBER = {"answer": "7", "metadata": {}}
 GRID = {"answer": "1 2\n3 4", "metadata": {}}
+PEOPLE = {"answer": "Zoey is a sage, and Mia is a fool.", "metadata": {}}
 WORDS = {"answer": "such, the, of", "metadata": {}}
 
 FORMS = [
@@ -105,6 +107,23 @@ FORMS = [
     (WORDS, "Answer: Such, the, of", RIGHT, "a list with commas"),
     (WORDS, "Answer: such, the", WRONG, "half of it"),
 ]  # fmt: skip
+
+
+def test_marks_inside_an_answer() -> None:
+    said = candidate("<answer>**Zoey** is a **sage**, and **Mia** is a **fool**.</answer>")
+    verdict = PuzzleVerifier().verify(asked("knights_knaves", PEOPLE), said)
+    assert verdict.outcome is RIGHT
+
+
+@pytest.mark.parametrize("text", ["{}", "Answer:\n{}", "So:\n```json\n{}\n```"])
+def test_json_may_be_spread_over_lines(text: str) -> None:
+    colors = {"0": 1, "1": 2, "2": 1}
+    item = {"answer": json.dumps(colors), "metadata": {"puzzle": {
+        "vertices": [0, 1, 2], "edges": [(0, 1), (1, 2)], "num_colors": 2,
+        "color_options": [1, 2]}}}  # fmt: skip
+    said = candidate(text.replace("{}", json.dumps(colors, indent=2)))
+    verdict = PuzzleVerifier().verify(asked("graph_color", item), said)
+    assert verdict.outcome is RIGHT, verdict.reason
 
 
 @pytest.mark.parametrize(("entry", "completion", "outcome", "why"), FORMS)
