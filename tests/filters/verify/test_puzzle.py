@@ -187,6 +187,7 @@ def test_the_question_again_is_no_integral() -> None:
         ({"kind": "chess"}, "no such kind"),
         ({"kind": "gym"}, "no family"),
         ({"kind": "gym", "family": "acre", "entry": {}}, "no answer"),
+        ({"kind": "gym", "family": "acre", "entry": [1]}, "no entry"),
         ({"kind": "gym", "family": "acres", "entry": NUMBER}, "no such family"),
         ({"kind": "gym", "family": "acre", "params": {"x": 1}, "entry": NUMBER}, "no such setting"),
         ({"kind": "gym", "family": "sudoku", "entry": NUMBER}, "a gold that cannot be scored"),
@@ -211,10 +212,18 @@ def test_scorers_run_in_workers_and_rules_of_our_own_do_not(pool: VerifierPool) 
     assert [v.isolation for v in verdicts] == ["process", "none"]
 
 
-def test_cut_off_without_an_answer_is_truncated() -> None:
-    said = candidate("Let me see, it may be that", finish_reason="length")
-    verdict = PuzzleVerifier().verify(asked("acre", NUMBER), said)
-    assert verdict.outcome is Outcome.TRUNCATED
+@pytest.mark.parametrize(
+    ("entry", "completion", "outcome"),
+    [(NUMBER, "Let me see, it may be that", Outcome.TRUNCATED),
+     (NUMBER, "Answer: 7", Outcome.TRUNCATED),
+     (NUMBER, "Answer: 7\nThis is because", RIGHT),
+     (NUMBER, "<answer>7</answer> because", RIGHT),
+     (GRID, "Answer:\n1 2\n3 4", Outcome.TRUNCATED),
+     (GRID, "```\n1 2\n3 4\n```\nas", RIGHT)],
+)  # fmt: skip
+def test_cut_off(entry: dict[str, Any], completion: str, outcome: Outcome) -> None:
+    said = candidate(completion, finish_reason="length")
+    assert PuzzleVerifier().verify(asked("acre", entry), said).outcome is outcome
 
 
 @given(st.text(max_size=200))
