@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def asked(family: str, item: dict[str, Any], **params: object) -> Problem:
 def drawn(family: str, count: int) -> tuple[Any, list[dict[str, Any]]]:
     import reasoning_gym
 
-    with contextlib.redirect_stdout(io.StringIO()):
+    quiet, scratch = contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory()
+    with quiet, scratch as folder, contextlib.chdir(folder):  # the programs of codeio write files
         data = reasoning_gym.create_dataset(family, seed=4242, size=count)
         return data, [data[i] for i in range(count)]
 
