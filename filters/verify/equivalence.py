@@ -29,6 +29,7 @@ from filters.verify.forms import (
     items,
     numbers,
     region,
+    rounded,
     sequence,
     simple,
     stands_for,
@@ -66,10 +67,13 @@ class _Comparison:
             return True
         if gold[0] == answer[0] == "chain" and self.multiples(gold, answer):
             return True
-        (name, gold), (other, answer) = assigned(gold), assigned(answer)
+        (name, gold), (other, exact) = assigned(gold), assigned(answer)
         if name and other and name[0] == other[0] == "v" and name != other:
             return False
-        return self.bare(simple(gold), simple(answer))
+        found = self.bare(simple(gold), simple(exact))
+        if not found and (last := rounded(answer)) is not None:
+            return self.bare(simple(gold), last) or found
+        return found
 
     def bare(self, gold: Tree, answer: Tree) -> bool | None:
         """Two answers without names."""
@@ -105,8 +109,11 @@ class _Comparison:
                 if "set" in (gold[0], answer[0])
                 else self.in_order(items(gold), items(answer))
             )
-        if gold[0] == answer[0] == "list" and sequence(items(gold)):
-            return self.in_order(items(gold), items(answer))
+        if gold[0] == answer[0] == "list":
+            if sequence(items(gold)):
+                return self.in_order(items(gold), items(answer))
+            if len(items(gold)) != len(items(answer)):
+                return False
         return self.as_sets(items(gold), items(answer))
 
     def each(self, gold: Sequence[Tree], answer: Sequence[Tree]) -> bool | None:

@@ -6,6 +6,7 @@ factorials, binomials, absolute values; tuples, intervals, sets, lists, unions, 
 tree is nested tuples, its first entry says what it is (see `Tree`). Choices made here:
 
 - ``1/2x`` is (1/2)x; ``\sin 2x`` is sin(2x); ``1\frac12`` is one and a half; ``xy`` is x times y.
+- ``1.5e3`` is 1500, ``2e^3`` is two times e cubed.
 - ``f(x)`` and ``g(x)`` are functions, any other letter before a bracket is a factor.
 - ``1,234`` outside brackets is a thousand and more; inside them a comma separates.
 - ``\pm`` makes two values (`expression.branches`).
@@ -80,7 +81,7 @@ _REPLACE = tuple(
 )
 _THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])", re.ASCII)
 _TOKEN = re.compile(
-    r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<command>\\(?:[A-Za-z]+|[^\sA-Za-z]))"
+    r"(?P<number>(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d{1,4}(?![\w.^]))?)|(?P<command>\\(?:[A-Za-z]+|[^\sA-Za-z]))"
     r"|(?P<word>[A-Za-z]+)|(?P<two><=|>=|!=|==|\*\*)|(?P<one>\S)",
     re.ASCII,
 )
@@ -301,7 +302,7 @@ class _Parser:
     def number(self, text: str) -> Tree:
         whole, _, places = text.partition(".")
         value = Fraction(Decimal(text))
-        tree = ("n", value, len(places) if places else None)
+        tree = ("n", value, len(places) if places.isdecimal() else None)
         if not places and self.peek() == ("command", "frac"):
             back = self.at
             self.take()
@@ -422,7 +423,10 @@ class _Parser:
                 raise Unreadable("bracket never closed")
             if tree[0] != "list" and mark + close == "()":
                 return tree
-            return ("tuple", mark, close, *_several(tree))
+            inside = _several(tree)
+            if len(inside) != 2 and mark + close not in ("()", "[]", "⟨⟩"):
+                raise Unreadable("brackets of different kinds")
+            return ("tuple", *_ends(mark, close, inside), *inside)
         return None
 
     def matrix(self) -> Tree:
@@ -442,6 +446,15 @@ class _Parser:
 
 def _several(tree: Tree) -> tuple[Tree, ...]:
     return tree[1:] if tree[0] == "list" else (tree,)
+
+
+def _ends(left: str, right: str, inside: tuple[Tree, ...]) -> tuple[str, str]:
+    """Brackets as they count: an interval is open where it ends at infinity, however written."""
+    if len(inside) == 2 and inside[0] == ("neg", ("v", "∞")):
+        left = "("
+    if len(inside) == 2 and inside[1] == ("v", "∞"):
+        right = ")"
+    return left, right
 
 
 def _product(factors: list[Tree]) -> Tree:

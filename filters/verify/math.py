@@ -41,7 +41,8 @@ _UNIT = re.compile(
     r"(?:[kcm]m|ft|inches|feet|units?|degrees|(?:kilo|centi|milli)?met(?:er|re)s))"
     r"(?:\s*\^\s*\{?[23]\}?)?\s*$"
 )
-_DECIMAL_COMMA = re.compile(r"-?(?![1-9]\d{0,2},\d{3}$|0\d)\d{1,20},\d{1,20}", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"-?(?![1-9]\d{0,2},\d{3}$|0\d)\d{1,20},\d{2,20}", re.ASCII)
+_THREE_LETTERS = re.compile(r"[^\W\d_]{3,}(?:[ -][^\W\d_]+){0,5}")
 _WORD = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]{2,}){0,5}")
 
 
@@ -163,11 +164,17 @@ def _compare_simply(gold: str, answer: str) -> bool | None:
     number = _number(gold)
     if number is not None:
         other = quantity.read(answer)
+        if other is None and _THREE_LETTERS.fullmatch(unwrap(answer)):
+            return False
         return None if other is None else quantity.same(number, other)
     word = unwrap(gold)
-    if _WORD.fullmatch(word) and word.casefold() == unwrap(answer).casefold():
+    if not _WORD.fullmatch(word):
+        return None
+    said = unwrap(answer)
+    if word.casefold() == said.casefold():
         return True
-    return None
+    decided = _THREE_LETTERS.fullmatch(word) and (_WORD.fullmatch(said) or said.isdecimal())
+    return False if decided else None
 
 
 def _compare_trees(gold: str, answer: str) -> bool | None:
