@@ -34,7 +34,8 @@ from filters.verify.forms import (
     simple,
     stands_for,
 )
-from filters.verify.normal import Arithmetic, TooLarge, Undefined, Unknown
+from filters.verify.normal import Arithmetic
+from filters.verify.polynomial import TooLarge, Undefined, Unknown
 
 MOST_PAIRS = 2_000
 """Comparisons of one value with another, beyond which a verdict is not worth its time."""

@@ -4,9 +4,8 @@ Three steps. Numbers and words are compared as they are written (`filters.verify
 answers are read into trees and compared by exact arithmetic, helped by numbers that only ever say
 "different" (`filters.verify.equivalence`). Both steps are bounded and run in the calling process
 (`quick`, no library behind it, nothing of the text is executed). What they cannot decide goes to
-math-verify, gold first, with its own time-outs off (they are signals, which work in the main thread
-only and never stop big-integer work); that step belongs in a worker process with limits from
-outside (`filters.verify.pool`), and only texts that cannot run away get there
+math-verify (`filters.verify.library`), gold first; that step belongs in a worker process with
+limits from outside (`filters.verify.pool`), and only texts that cannot run away get there
 (`filters.verify.bounds`).
 
 Outcomes: no marked answer is UNPARSED, or TRUNCATED where the length limit cut the completion off.
@@ -22,25 +21,17 @@ different); whether the reasoning supports the answer; golds whose meaning needs
 
 import re
 import time
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
-from filters.verify import equivalence, expression, quantity
+from filters.verify import equivalence, expression, library, quantity, tokens
 from filters.verify.bare import math_claim
-from filters.verify.bounds import fits, strange
+from filters.verify.bounds import fits
 from filters.verify.expression import Tree
 from filters.verify.extract import Claim, strong_claims, undecorate, unwrap
-from filters.verify.normal import TooLarge
+from filters.verify.polynomial import TooLarge
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
-_UNIT = re.compile(
-    r"(?<=[\d})\w])"
-    r"(?:\s*\\(?:text|mathrm|mbox|textrm)\s*\{\s*(?!(?:and|or)\b)[A-Za-z][A-Za-z ./]*\}"
-    r"|\s+(?:square |cubic |sq\.? )?"
-    r"(?:[kcm]m|ft|inches|feet|units?|degrees|(?:kilo|centi|milli)?met(?:er|re)s))"
-    r"(?:\s*\^\s*\{?[23]\}?)?\s*$"
-)
 _DECIMAL_COMMA = re.compile(r"-?(?![1-9]\d{0,2},\d{3}$|0\d)\d{1,20},\d{2,20}", re.ASCII)
 _THREE_LETTERS = re.compile(r"[^\W\d_]{3,}(?:[ -][^\W\d_]+){0,5}")
 _WORD = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]{2,}){0,5}")
@@ -85,14 +76,14 @@ class MathVerifier:
         claim = math_claim(candidate.completion)
         assert claim is not None
         assert claim.text is not None
-        gold = _parsed_gold(_gold(problem.answer))
+        gold = library.parsed_gold(_gold(problem.answer))
         if not gold:
             return self._bad_gold(problem, candidate, claim.text, began)
-        answer = _parse(claim.text)
+        answer = library.parse(claim.text)
         if not answer:
             reason = f"the marked answer {shorten(claim.text)!r} is not readable as an expression"
             return self._say(candidate, Outcome.UNPARSED, reason, began, claim.text)
-        return self._judge(problem, candidate, _equal(gold, answer), began, claim.text)
+        return self._judge(problem, candidate, library.equal(gold, answer), began, claim.text)
 
     def decides_on(self, problem: Problem, candidate: Candidate) -> str | None:
         """The marked answer; None where there is none, or one that may be cut off."""
@@ -103,7 +94,7 @@ class MathVerifier:
 
     def prepare(self) -> None:
         """Imports math-verify and fills its caches, so that no row's time pays for it."""
-        _equal(_parse(r"\frac{1}{2}"), _parse("0.5x"))
+        library.equal(library.parse(r"\frac{1}{2}"), library.parse("0.5x"))
 
     def _judge(
         self, problem: Problem, candidate: Candidate, right: bool, began: float, extracted: str
@@ -195,58 +186,12 @@ def _gold_tree(gold: str) -> Tree | None:
 
 
 def _tree(text: str) -> Tree | None:
-    if len(text) > expression.LONGEST:
+    if len(text) > tokens.LONGEST:
         return None
     try:
-        return expression.read(_UNIT.sub("", undecorate(text)).replace("$", " "))
-    except expression.Unreadable:
+        return expression.read(library.without_unit(text).replace("$", " "))
+    except tokens.Unreadable:
         return None
-
-
-@cache
-def _math_verify() -> tuple[Any, list[Any]]:
-    """The library and how it reads, on first need.
-
-    Its own stripping of units is off: it takes any last letter for a unit and reads ``5t`` as 5.
-    """
-    import logging
-
-    import math_verify
-    from latex2sympy2_extended import NormalizationConfig
-
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # "time-outs are off": yes
-    how = NormalizationConfig(
-        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
-    )
-    latex = math_verify.LatexExtractionConfig(boxed_match_priority=-1, normalization_config=how)
-    return math_verify, [latex, math_verify.ExprExtractionConfig()]
-
-
-@lru_cache(1024)
-def _parsed_gold(text: str) -> list[Any]:
-    return _parse(text)
-
-
-def _parse(text: str) -> list[Any]:
-    """What math-verify reads in an answer: expressions, never mere strings; empty for nothing."""
-    if strange(text):
-        return []
-    library, how = _math_verify()
-    read = library.parse(_as_latex(text), how, parsing_timeout=None)
-    return [one for one in read if not isinstance(one, str)]
-
-
-def _as_latex(text: str) -> str:
-    """An answer as math-verify reads it: in dollars, units off, powers of two digits in braces."""
-    bare = _UNIT.sub("", undecorate(text)).replace("**", "^")
-    bare = re.sub(r"\^(-?\d{2,}|-\d)", r"^{\1}", bare)
-    return bare if re.search(r"(?<!\\)\$", bare) else f"${bare}$"
-
-
-def _equal(gold: list[Any], answer: list[Any]) -> bool:
-    library, _ = _math_verify()
-    right: bool = library.verify(gold, answer, timeout_seconds=None, raise_on_error=True)
-    return right
 
 
 @lru_cache(4096)
