@@ -175,7 +175,7 @@ def _pair(gold: str, completion: str, verifier: str) -> tuple[Problem, Candidate
 
 def _completion(prediction: str) -> str:
     """A prediction as a completion: as it is where it marks an answer or says so, else marked."""
-    marked = math_claim(prediction) is not None or "answer" in prediction.casefold()
+    marked = math_claim(prediction) is not None or prediction.startswith("Answer")
     return prediction if marked else f"<answer>{prediction}</answer>"
 
 
