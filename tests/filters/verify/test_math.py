@@ -43,6 +43,7 @@ NUMBERS = [
     ("$5", "The answer is €5.", WRONG, "another currency"),
     ("18", r"\boxed{18 \text{ eggs}}", RIGHT, "what is counted"),
     ("90", r"\boxed{90^\circ}", RIGHT, "degrees"),
+    ("36", r"The answer is $\$36$.", RIGHT, "money in mathematics"),
     ("-5", "\\boxed{\u22125}", RIGHT, "Unicode minus"),
     ("5", "The answer is 5 million.", WRONG, "magnitude"),
     ("5000000", r"\boxed{5} million", RIGHT, "magnitude behind the box"),
