@@ -10,20 +10,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from filters.verify.bounds import strange
-from filters.verify.extract import undecorate
-
-_UNIT = re.compile(
-    r"(?<=[\d})\w])"
-    r"(?:\s*\\(?:text|mathrm|mbox|textrm)\s*\{\s*(?!(?:and|or)\b)[A-Za-z][A-Za-z ./]*\}"
-    r"|\s+(?:square |cubic |sq\.? )?"
-    r"(?:[kcm]m|ft|inches|feet|units?|degrees|(?:kilo|centi|milli)?met(?:er|re)s))"
-    r"(?:\s*\^\s*\{?[23]\}?)?\s*$"
-)
-
-
-def without_unit(text: str) -> str:
-    r"""An answer without decoration and without a unit at its end (``cm``, ``\text{ units}``)."""
-    return _UNIT.sub("", undecorate(text))
+from filters.verify.units import without_unit
 
 
 @cache

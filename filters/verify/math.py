@@ -29,10 +29,19 @@ from filters.verify.bounds import fits
 from filters.verify.expression import Tree
 from filters.verify.extract import Claim, final_claim, strong_claims, undecorate, unwrap
 from filters.verify.polynomial import TooLarge
+from filters.verify.units import units_differ, without_unit
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
 _DECIMAL_COMMA = re.compile(r"-?(?![1-9]\d{0,2},\d{3}$|0\d)\d{1,20},\d{2,20}", re.ASCII)
+_WARM_UP = (
+    ("0.5x", r"\frac{1}{2}"), ("x^2", r"\int_0^x 2t dt"), ("3", r"\sum_{k=1}^2 k"),
+    ("1", r"\lim_{x \to 0} \frac{\sin x}{x}"),
+)  # fmt: skip
+"""Comparisons whose parts of sympy are imported on first use."""
+_LETTER = re.compile(r"\(?([A-H])\)?")
+_CHOSEN = re.compile(r"\s*(?:\(([A-H])\)|([A-H])[):.])\s*(?=\S)")
+_BRACKETED = re.compile(r"\(([A-H])\)")
 _THREE_LETTERS = re.compile(r"[^\W\d_]{3,}(?:[ -][^\W\d_]+){0,5}")
 _WORD = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]{2,}){0,5}")
 
@@ -94,7 +103,8 @@ class MathVerifier:
 
     def prepare(self) -> None:
         """Imports math-verify and fills its caches, so that no row's time pays for it."""
-        library.equal(library.parse(r"\frac{1}{2}"), library.parse("0.5x"))
+        for gold, answer in _WARM_UP:
+            library.equal(library.parse(gold), library.parse(answer))
 
     def _judge(
         self, problem: Problem, candidate: Candidate, right: bool, began: float, extracted: str
@@ -159,6 +169,8 @@ def _compare_simply(gold: str, answer: str) -> bool | None:
             return False
         return None if other is None else quantity.same(number, other)
     word = unwrap(gold)
+    if letter := _LETTER.fullmatch(word):
+        return _same_letter(letter[1], unwrap(answer))
     if not _WORD.fullmatch(word):
         return None
     said = unwrap(answer)
@@ -168,11 +180,22 @@ def _compare_simply(gold: str, answer: str) -> bool | None:
     return False if decided else None
 
 
+def _same_letter(gold: str, answer: str) -> bool | None:
+    """A letter against ``(C) 7``, a choice with its text; None for anything else."""
+    chosen = _CHOSEN.match(answer)
+    if chosen is None:
+        return None
+    letter = chosen[1] or chosen[2]
+    return letter == gold and set(_BRACKETED.findall(answer)) <= {letter}
+
+
 def _compare_trees(gold: str, answer: str) -> bool | None:
     """Expressions and what is made of them."""
     first = _gold_tree(gold)
     second = None if first is None else _tree(answer)
-    return None if first is None or second is None else equivalence.equal(first, second)
+    if first is None or second is None:
+        return None
+    return False if units_differ(gold, answer) else equivalence.equal(first, second)
 
 
 @lru_cache(4096)
@@ -189,7 +212,7 @@ def _tree(text: str) -> Tree | None:
     if len(text) > tokens.LONGEST:
         return None
     try:
-        return expression.read(library.without_unit(text).replace("$", " "))
+        return expression.read(without_unit(text).replace("$", " "))
     except tokens.Unreadable:
         return None
 
