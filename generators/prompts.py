@@ -16,7 +16,7 @@ HINTED = "-hinted"
 """What the name of a template's hinted variant ends with."""
 
 
-LENGTHS = {"sums": 48, "math": 256, "choice": 192, "text": 256}
+LENGTHS = {"sums": 48, "math": 256, "choice": 192, "code": 512, "text": 256}
 """Tokens that a completion of a template may have where the recipe does not say."""
 
 
@@ -60,6 +60,13 @@ PROMPTS: dict[str, Prompt] = {
         "Think it through in a few sentences. Write the letter of the right choice alone on the "
         f'last line, in the form "{final_line("X")}".',
         _HINT,
+    ),
+    **_pair(
+        "code",
+        1,
+        None,
+        "Write it in Python. Give the whole program in one block that begins with ```python.",
+        "A program that passes is:\n{answer}\nWork it out anew, without saying that it was given.",
     ),
     **_pair(
         "text",

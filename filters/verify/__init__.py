@@ -16,9 +16,13 @@ from typing import Protocol, runtime_checkable
 from filters.verify.choice import ChoiceVerifier
 from filters.verify.code import CodeVerifier
 from filters.verify.exact import ExactVerifier
+from filters.verify.format import FormatVerifier
+from filters.verify.json_schema import JsonSchemaVerifier
 from filters.verify.judge import LlmJudge
 from filters.verify.majority import MajorityVerifier
 from filters.verify.math import MathVerifier
+from filters.verify.puzzle import PuzzleVerifier
+from filters.verify.regex import RegexVerifier
 from rsfactory.contracts import Verifier
 from rsfactory.records import Candidate, Problem, Verdict
 
@@ -37,6 +41,10 @@ VERIFIERS: dict[str, Verifier] = {
     "choice": ChoiceVerifier(),
     "code": CodeVerifier(),
     "exact": ExactVerifier(),
+    "puzzle": PuzzleVerifier(),
+    "format": FormatVerifier(),
+    "regex": RegexVerifier(),
+    "json-schema": JsonSchemaVerifier(),
 }
 
 JUDGES = {"judge": LlmJudge}

@@ -1,4 +1,4 @@
-r"""``choice``: the letter of a multiple-choice answer.
+r"""``choice``: the letter of a multiple-choice answer, several letters, or one of two words.
 
 A claim names a letter as ``B``, ``(B)``, ``B.``, ``B: text``, ``option B``, ``\boxed{\text{B}}`` or
 by the exact text of one choice. Without a marked claim, a line of its own (``B.``, ``(B) text``)
@@ -6,8 +6,13 @@ counts if no other line names another letter. Guessing must not pay, so the rule
 for numbers: all claims of the strongest kind must name the same letter. Two letters, a letter that
 is not among the choices, and a letter next to the text of another choice are UNPARSED.
 
-The gold is a letter among the choices or the text of one; anything else is UNVERIFIABLE. A problem
-without choices takes any letter. Not covered: numbered choices ("option 2").
+A gold of several (``A, C``, ``AC``, ``["A", "C"]``, the texts joined by commas) takes an answer
+that names exactly these, in any order; some of them or more than them is WRONG, "or" is a hedge. A
+gold of ``yes``, ``no``, ``true`` or ``false`` without choices takes that word, and neither its
+opposite nor both.
+
+A gold that names no choice is UNVERIFIABLE. A problem without choices takes any letter. Not
+covered: numbered choices ("option 2"), texts of several choices that contain commas or "and".
 """
 
 import re
@@ -30,38 +35,103 @@ _LONGEST = 2000
 """Characters of a claim or line that are looked at."""
 HEDGE = "?"
 """Stands for a claim that names more than one letter, or contradicts itself."""
+PAIRS = (("yes", "no"), ("true", "false"))
+"""Words that are choices where a problem lists none."""
+
+_JOINT = re.compile(r"\s*(?:[,;/&+\n]|\band\b)[\s,;]*(?:and\b\s*)?", re.I)
+_TOGETHER = re.compile(r"(?:(?:options?|choices?|letters?|answers?)\s+)?([A-Z]{2,26})")
 
 
 class ChoiceVerifier:
-    """One letter among choices."""
+    """One letter among choices, or exactly these letters, or a word of a pair."""
 
     name = "choice"
-    version = "1"
+    version = "2"
 
     def quick(self, problem: Problem, candidate: Candidate) -> Verdict:
         """The verdict: all of it is bounded work."""
         began = time.monotonic()
-        gold = _gold(problem)
+        pair = _pair(problem)
+        gold = problem.answer.strip().casefold() if pair else _gold(problem)
         if gold is None:
             reason = f"the gold answer {shorten(problem.answer)!r} is none of the choices"
             return verdict(self, candidate, Outcome.UNVERIFIABLE, reason, began=began)
-        named = _letters(visible(candidate.completion), problem.choices)
+        text = visible(candidate.completion)
+        named = _words(text, pair) if pair else _answers(text, problem.choices, len(gold) > 1)
         if not named:
-            return unanswered(self, candidate, "no letter is claimed", began=began)
-        extracted = "".join(sorted(named))
-        letter = named.pop()
-        if named or letter == HEDGE:
+            what = "word" if pair else "letter"
+            return unanswered(self, candidate, f"no {what} is claimed", began=began)
+        extracted = ", ".join(sorted(named))
+        answer = named.pop()
+        allowed = pair or _allowed(problem.choices)
+        if named or HEDGE in answer:
             reason = "more than one letter is claimed, or a letter with another choice's text"
-        elif letter not in _allowed(problem.choices):
-            reason = f"{letter} is not among the choices"
+        elif answer not in allowed and not (len(answer) > 1 and set(answer) <= set(allowed)):
+            reason = f"{answer} is not among the choices"
         else:
-            outcome = Outcome.CORRECT if letter == gold else Outcome.WRONG
-            sign = "is" if letter == gold else "is not"
-            reason = f"{letter} {sign} {gold}"
-            return verdict(self, candidate, outcome, reason, extracted=letter, began=began)
+            outcome = Outcome.CORRECT if answer == gold else Outcome.WRONG
+            reason = f"{answer} {'is' if answer == gold else 'is not'} {gold}"
+            return verdict(self, candidate, outcome, reason, extracted=answer, began=began)
         return verdict(self, candidate, Outcome.UNPARSED, reason, extracted=extracted, began=began)
 
     verify = quick
+
+
+def _pair(problem: Problem) -> tuple[str, str] | None:
+    """The pair of words that a problem without choices asks for, by its gold."""
+    gold = problem.answer.strip().casefold()
+    return next((pair for pair in PAIRS if gold in pair and not problem.choices), None)
+
+
+def _words(text: str, pair: tuple[str, str]) -> set[str]:
+    """Words of a pair that the claims of the strongest kind name."""
+    strong = strong_claims(text)
+    if strong and strong[-1].text is None:
+        return set()
+    lines = [line for line in text[-_LONGEST:].splitlines() if normal(line) in pair]
+    for claims in ([c.text for c in strong], [c.text for c in weak_claims(text)], lines):
+        if named := {_word(claim, pair) for claim in claims if claim} - {""}:
+            return named
+    return set()
+
+
+def _word(claim: str, pair: tuple[str, str]) -> str:
+    """The word of the pair that a claim begins with; `HEDGE` for both, empty for none."""
+    words = re.findall(r"[^\W\d_]+", unwrap(claim[:_LONGEST]).casefold())[:8]
+    if not words or words[0] not in pair:
+        return ""
+    return HEDGE if set(pair) <= set(words) else words[0]
+
+
+def _answers(text: str, choices: Sequence[str], several: bool) -> set[str]:
+    """What the claims name: a letter each, or with a gold of several each claim's letters."""
+    if not several:
+        return _letters(text, choices)
+    strong = strong_claims(text)
+    if strong and strong[-1].text is None:
+        return set()
+    last = text.strip().rpartition("\n")[2]
+    weak = weak_claims(text, short_label=False)
+    whole = [f"{c.text}{text[c.end :].partition(chr(10))[0]}" for c in weak]
+    for claims in ([c.text for c in strong], whole, [c.text for c in weak], [last]):
+        if named := {_joint(claim, choices) for claim in claims if claim} - {None}:
+            return {letters for letters in named if letters}
+    return set()
+
+
+def _joint(claim: str, choices: Sequence[str]) -> str | None:
+    """Letters that one claim names together, sorted; None where it is not a list of choices."""
+    text = unwrap(claim[:_LONGEST])
+    if one := _by_text(text, choices):
+        return one
+    if (run := _TOGETHER.fullmatch(text)) and len(set(run[1])) == len(run[1]):
+        return "".join(sorted(run[1]))
+    if re.search(r"\bor\b", text, re.I):
+        return HEDGE
+    parts = [_letter(part, choices) for part in _JOINT.split(text) if part.strip()]
+    if not parts or None in parts:
+        return None
+    return "".join(sorted({part for part in parts if part}))
 
 
 def _allowed(choices: Sequence[str]) -> str:
@@ -69,11 +139,17 @@ def _allowed(choices: Sequence[str]) -> str:
 
 
 def _gold(problem: Problem) -> str | None:
-    """The gold's letter, or None where it names no choice."""
-    found = _ALONE.fullmatch(unwrap(problem.answer))
+    """The gold's letter or letters, sorted; None where it names a thing that is no choice."""
+    text = unwrap(re.sub(r"[\[\]\"']", " ", problem.answer).strip())
+    found = _ALONE.fullmatch(text)
     if found and found[1].upper() in _allowed(problem.choices):
         return found[1].upper()
-    return _by_text(problem.answer, problem.choices)
+    if one := _by_text(problem.answer, problem.choices):
+        return one
+    together = _joint(text, problem.choices)
+    if together is None or len(together) < 2 or not set(together) <= set(_allowed(problem.choices)):
+        return None
+    return together
 
 
 def _by_text(text: str, choices: Sequence[str]) -> str | None:

@@ -5,7 +5,7 @@ What the tests are stands in the problem's metadata, in one of four forms:
     {"entry": "f", "check": "def check(candidate): ...", "prefix": "def f(x): ..."}    HumanEval
     {"asserts": ["assert f(1) == 2", ...], "setup": "import math"}                     MBPP
     {"entry": "f", "calls": [{"args": [1], "kwargs": {}, "result": 2}, ...]}           values
-    {"stdio": [{"input": "1 2", "output": "3"}, ...]}                                  what it prints
+    {"stdio": [{"input": "1 2", "output": "3"}, ...]}                                 its output
 
 Every test must pass; `Verdict.share` says which share did, `Verdict.results` how each went.
 Expected values never enter the process of the program: calls are answered with data, and the
@@ -64,6 +64,17 @@ class CodeVerifier:
             SandboxMissing: There is no isolation on this machine; nothing was run.
         """
         self._box().run("pass")
+
+    def refuse_without_sandbox(self) -> None:
+        """Runs a program and ends the sandbox again: what would fail later is known now.
+
+        Raises:
+            SandboxMissing: There is no isolation on this machine; nothing was run.
+        """
+        try:
+            self.prepare()
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Ends the sandbox; the next verdict starts a new one."""

@@ -41,11 +41,12 @@ _PHRASE = re.compile(
     r"\s{0,5}(?::|=|\b(?:is|are|was|be|becomes|equals)\b\s{0,5}:?)[*_]{0,3}[ \t]*",
     re.IGNORECASE,
 )
-_FINAL = re.compile(r"\bfinal answer is\b", re.IGNORECASE)
+_FINAL = re.compile(r"(?:final|Final|FINAL) (?:answer|Answer|ANSWER) (?:is|IS)\b")
+_ANSWER = re.compile("answer|Answer|ANSWER")
+_LEAD = re.compile(r"[^\w\n]{0,8}(?:final\s)?", re.IGNORECASE)
 _LABEL = re.compile(
-    r"^[^\w\n]{0,8}(?:final\s)?answer\b[*_]{0,3}[ \t]{0,3}"
-    r"(?=\$\$|\\\[|\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\))",
-    re.IGNORECASE | re.MULTILINE,
+    r"answer\b[*_]{0,3}[ \t]{0,3}(?=\$\$|\\\[|\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\))",
+    re.IGNORECASE,
 )
 _SHORT = re.compile(r"^[ \t]*A:[ \t]*(?=\S)", re.MULTILINE)
 _SENTENCE_END = re.compile(
@@ -99,16 +100,12 @@ def final_claim(text: str, *, short_label: bool = True) -> Claim | None:
         short_label: Whether a line ``A: x`` claims an answer (in multiple choice it does not).
     """
     strong = strong_claims(text)
-    weak = weak_claims(text, short_label=short_label)
-    if strong and not (weak and _replaces(text, strong[-1], weak[-1])):
-        return strong[-1]
-    return weak[-1] if weak else None
-
-
-def _replaces(text: str, strong: Claim, weak: Claim) -> bool:
-    """Whether "the final answer is x" stands behind the last box or tag, which was closed."""
-    head = text[max(0, weak.start - 10) : weak.start + 20]
-    return strong.text is not None and weak.start >= strong.end and bool(_FINAL.search(head))
+    if not strong:
+        return _last_weak(text, 0, short_label)
+    last = strong[-1]
+    if last.text is not None and _FINAL.search(text, last.end):
+        return _last_weak(text, last.end, False, _FINAL) or last
+    return last
 
 
 def first_claim(text: str) -> Claim | None:
@@ -126,14 +123,43 @@ def strong_claims(text: str) -> list[Claim]:
 
 def weak_claims(text: str, *, short_label: bool = True) -> list[Claim]:
     """``the answer is x``, ``Answer: x`` and lines ``A: x``, in order."""
-    offset = max(0, len(text) - WEAK_REACH)
-    tail = text[offset:]
-    heads = [*_PHRASE.finditer(tail), *_LABEL.finditer(tail)]
-    if short_label:
-        heads += _SHORT.finditer(tail)
-    heads.sort(key=lambda head: head.start())
-    claims = [_weak(tail, head.start(), head.end(), offset) for head in heads[-MOST_CLAIMS:]]
+    offset, heads = _weak_heads(text, 0, short_label)
+    claims = [_weak(text[offset:], start, end, offset) for start, end in heads]
     return [claim for claim in claims if claim is not None]
+
+
+def _last_weak(
+    text: str, since: int, short_label: bool, wanted: re.Pattern[str] | None = None
+) -> Claim | None:
+    """The last weak claim that begins at ``since`` or later, with ``wanted`` around its head."""
+    offset, heads = _weak_heads(text, since, short_label)
+    tail = text[offset:]
+    for start, end in reversed(heads):
+        if wanted is not None and not wanted.search(tail, max(0, start - 10), end):
+            continue
+        if (claim := _weak(tail, start, end, offset)) is not None:
+            return claim
+    return None
+
+
+def _weak_heads(text: str, since: int, short_label: bool) -> tuple[int, list[tuple[int, int]]]:
+    """Where the reach of weak claims begins, and in it where their heads begin and end."""
+    offset = max(since, len(text) - WEAK_REACH)
+    tail = text[offset:]
+    heads = []
+    for word in _ANSWER.finditer(tail):
+        if head := _PHRASE.match(tail, word.start()) or _label(tail, word.start()):
+            heads.append(head.span())
+    if short_label and "A:" in tail:
+        heads = sorted([*heads, *(head.span() for head in _SHORT.finditer(tail))])
+    return offset, heads[-MOST_CLAIMS:]
+
+
+def _label(tail: str, at: int) -> re.Match[str] | None:
+    """``Answer`` at the start of a line, right before mathematics."""
+    begin = tail.rfind("\n", max(0, at - 20), at) + 1
+    lead = tail[begin:at] if begin or at <= 20 else "too far"
+    return _LABEL.match(tail, at) if _LEAD.fullmatch(lead) else None
 
 
 def unwrap(text: str) -> str:
@@ -143,6 +169,8 @@ def unwrap(text: str) -> str:
 
 def undecorate(text: str) -> str:
     """An answer without math delimiters, bold, quotes and a full stop around it."""
+    if text.isalnum():
+        return text
     for _ in range(4):
         before = text
         text = text.strip().strip("*_`\"'").strip()
@@ -159,6 +187,8 @@ def undecorate(text: str) -> str:
 
 def _boxes(text: str) -> list[Claim]:
     """The last boxes of a text, each run of joined ones as one claim."""
+    if "\\boxed" not in text and "\\fbox" not in text:
+        return []
     heads = list(_BOX.finditer(text))[-MOST_CLAIMS:]
     ends = _closing(text, heads[0].end() - 1) if heads else {}
     claims: list[Claim] = []
@@ -207,7 +237,7 @@ def _joins(between: str) -> bool:
 
 def _tags(text: str) -> list[Claim]:
     """The last answer tags; one that is never closed claims nothing."""
-    heads = list(_TAG.finditer(text))[-MOST_CLAIMS:]
+    heads = list(_TAG.finditer(text))[-MOST_CLAIMS:] if "<" in text else []
     tails = [tail.span() for tail in _TAG_END.finditer(text, heads[0].end())] if heads else []
     claims = []
     for head in heads:
@@ -225,6 +255,8 @@ def _hashes(text: str) -> list[Claim]:
 
     (``#### Step 1`` is a heading.)
     """
+    if "####" not in text:
+        return []
     claims = []
     written = len(text.rstrip())
     for head in list(_HASH.finditer(text))[-MOST_CLAIMS:]:

@@ -1,15 +1,19 @@
 r"""``math``: a marked final answer against a gold number or expression.
 
-Two steps. Numbers are compared exactly in the calling process (`quick`, no library behind it).
-Everything else goes to math-verify, gold first, with its own time-outs off (they are signals, which
-work in the main thread only and never stop big-integer work); that step belongs in a worker process
-with limits from outside (`filters.verify.pool`).
+Three steps. Numbers and words are compared as they are written (`filters.verify.quantity`); other
+answers are read into trees and compared by exact arithmetic, helped by numbers that only ever say
+"different" (`filters.verify.equivalence`). Both steps are bounded and run in the calling process
+(`quick`, no library behind it, nothing of the text is executed). What they cannot decide goes to
+math-verify, gold first, with its own time-outs off (they are signals, which work in the main thread
+only and never stop big-integer work); that step belongs in a worker process with limits from
+outside (`filters.verify.pool`), and only texts that cannot run away get there
+(`filters.verify.bounds`).
 
 Outcomes: no marked answer is UNPARSED, or TRUNCATED where the length limit cut the completion off.
 An answer that was given before the cut is judged: what follows it does not undo it; but one that
 ends exactly at the cut without anything closing it may lack digits and is TRUNCATED. A gold that
 cannot be read is UNVERIFIABLE whatever the answer. A marked answer that cannot be read as an
-expression is UNPARSED, and one beyond `LONGEST` or `DEEPEST` is UNVERIFIABLE: neither was compared.
+expression is UNPARSED, and one that is too large to compute is UNVERIFIABLE: neither was compared.
 
 Not covered: an answer so large that math-verify itself swallows the memory error (it counts as
 different); whether the reasoning supports the answer; golds whose meaning needs the question
@@ -23,16 +27,12 @@ from typing import Any
 
 from filters.verify import equivalence, expression, quantity
 from filters.verify.bare import math_claim
+from filters.verify.bounds import fits, strange
 from filters.verify.expression import Tree
 from filters.verify.extract import Claim, strong_claims, undecorate, unwrap
 from filters.verify.normal import TooLarge
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
-
-LONGEST = 2000
-"""Characters of an expression that math-verify is asked about."""
-DEEPEST = 40
-"""Levels of brackets in it."""
 
 _UNIT = re.compile(
     r"(?<=[\d})\w])"
@@ -50,6 +50,8 @@ class MathVerifier:
 
     name = "math"
     version = "2"
+    limit = 1.5
+    """Seconds for a verdict in a worker: what is not decided by then is not worth waiting for."""
 
     def quick(self, problem: Problem, candidate: Candidate) -> Verdict | None:
         """The verdict where it takes exact comparison of numbers or words only, else None."""
@@ -62,12 +64,14 @@ class MathVerifier:
         if claim.open_end and candidate.finish_reason == "length":
             return unanswered(self, candidate, "the answer may be cut off", began=began)
         try:
-            right = _compare(_gold(problem), claim.text)
+            right = _compare(_gold(problem.answer), claim.text)
         except TooLarge:
             reason = "the numbers or sums in the gold or the answer are too large to compute"
             return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, claim.text)
-        if right is None and not _fits(claim.text):
-            reason = f"the answer is too long or too deep to compare ({len(claim.text)} characters)"
+        if right is None and not fits(_gold(problem.answer)):
+            return self._bad_gold(problem, candidate, claim.text, began)
+        if right is None and not fits(claim.text):
+            reason = f"the answer is too large to compare ({len(claim.text)} characters)"
             return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, claim.text)
         return None if right is None else self._judge(problem, candidate, right, began, claim.text)
 
@@ -80,10 +84,9 @@ class MathVerifier:
         claim = math_claim(candidate.completion)
         assert claim is not None
         assert claim.text is not None
-        gold = _parse(_gold(problem)) if _fits(_gold(problem)) else []
+        gold = _parsed_gold(_gold(problem.answer))
         if not gold:
-            reason = f"the gold answer {shorten(problem.answer)!r} is not readable as an expression"
-            return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, claim.text)
+            return self._bad_gold(problem, candidate, claim.text, began)
         answer = _parse(claim.text)
         if not answer:
             reason = f"the marked answer {shorten(claim.text)!r} is not readable as an expression"
@@ -109,6 +112,12 @@ class MathVerifier:
         outcome = Outcome.CORRECT if right else Outcome.WRONG
         return self._say(candidate, outcome, reason, began, extracted)
 
+    def _bad_gold(
+        self, problem: Problem, candidate: Candidate, extracted: str, began: float
+    ) -> Verdict:
+        reason = f"the gold answer {shorten(problem.answer)!r} is not readable as an expression"
+        return self._say(candidate, Outcome.UNVERIFIABLE, reason, began, extracted)
+
     def _say(
         self,
         candidate: Candidate,
@@ -132,19 +141,21 @@ def _compare(gold: str, answer: str) -> bool | None:
     Raises:
         TooLarge: The work to decide is more than this process does.
     """
-    found: list[bool | None] = []
+    known: bool | None = False
     for reading in _readings(gold):
         right = _compare_simply(reading, answer)
-        found.append(_compare_trees(reading, answer) if right is None else right)
-        if found[-1]:
+        right = _compare_trees(reading, answer) if right is None else right
+        if right:
             return True
-    return None if None in found else False
+        known = None if right is None else known
+    return known
 
 
-def _readings(gold: str) -> list[str]:
+@lru_cache(4096)
+def _readings(gold: str) -> tuple[str, ...]:
     """The gold, and with a decimal comma read as a point where it cannot mean thousands."""
     bare = undecorate(gold) if len(gold) < 100 else ""
-    return [gold, bare.replace(",", ".")] if _DECIMAL_COMMA.fullmatch(bare) else [gold]
+    return (gold, bare.replace(",", ".")) if _DECIMAL_COMMA.fullmatch(bare) else (gold,)
 
 
 def _compare_simply(gold: str, answer: str) -> bool | None:
@@ -177,21 +188,12 @@ def _gold_tree(gold: str) -> Tree | None:
 
 
 def _tree(text: str) -> Tree | None:
+    if len(text) > expression.LONGEST:
+        return None
     try:
         return expression.read(_UNIT.sub("", undecorate(text)).replace("$", " "))
     except expression.Unreadable:
         return None
-
-
-def _fits(text: str) -> bool:
-    """Whether an expression is small enough to be parsed by a recursive parser."""
-    if len(text) > LONGEST:
-        return False
-    depth = deepest = 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    return deepest <= DEEPEST
 
 
 @cache
@@ -213,8 +215,15 @@ def _math_verify() -> tuple[Any, list[Any]]:
     return math_verify, [latex, math_verify.ExprExtractionConfig()]
 
 
+@lru_cache(1024)
+def _parsed_gold(text: str) -> list[Any]:
+    return _parse(text)
+
+
 def _parse(text: str) -> list[Any]:
     """What math-verify reads in an answer: expressions, never mere strings; empty for nothing."""
+    if strange(text):
+        return []
     library, how = _math_verify()
     read = library.parse(_as_latex(text), how, parsing_timeout=None)
     return [one for one in read if not isinstance(one, str)]
@@ -233,7 +242,8 @@ def _equal(gold: list[Any], answer: list[Any]) -> bool:
     return right
 
 
-def _gold(problem: Problem) -> str:
+@lru_cache(4096)
+def _gold(answer: str) -> str:
     r"""The gold; a source may give a whole solution that marks it (``\boxed{}``, ``####``)."""
-    marked = strong_claims(problem.answer)
-    return (marked[-1].text if marked else None) or problem.answer
+    marked = strong_claims(answer)
+    return (marked[-1].text if marked else None) or answer

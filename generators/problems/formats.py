@@ -2,18 +2,22 @@ r"""Rows of a table as problems: the formats that are recognised, and the user's
 
 Recognised by their columns: GSM8K (``question``, ``answer`` with ``####``), CommonsenseQA and ARC
 (``question.stem``, ``question.choices``, ``answerKey``, or the Hub's flattened form), MATH
-(``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), and plain tables with a question
-and an answer. Anything else takes a mapping such as ``problem=Body+Question answer=Answer``: ``+``
-joins columns with a space, a dot reaches into a nested one. A row without a gold answer is an
-error that names the row, unless the verifier needs none; nothing is left out silently.
+(``problem``, ``solution`` with ``\boxed{}``, perhaps ``answer``), puzzles
+(`generators.problems.puzzles`), programs (`generators.problems.programs`), and plain tables with a
+question and an answer. Anything else takes a mapping such as ``problem=Body+Question
+answer=Answer``: ``+`` joins columns with a space, a dot reaches into a nested one. A row without a
+gold answer is an error that names the row, unless the verifier needs none; nothing is left out
+silently.
 """
 
+import json
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from generators.problems import programs, puzzles
 from generators.prompts import final_line
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
@@ -42,6 +46,10 @@ class Parts:
     solution: str | None = None
     math: bool = False
     """The format itself says that answers are mathematical."""
+    verifier: str | None = None
+    """Who decides, where the format itself says."""
+    metadata: str = ""
+    """JSON: what that verifier needs beyond the answer."""
 
 
 class BadRow(Exception):
@@ -90,12 +98,24 @@ def problems(
                     f"{source}, {where}: expected text, got half a character (a lone surrogate) "
                     f"in {text[:40]!r}; write the file as UTF-8"
                 )
+        if verifier == "judge":
+            parts = _with_rubric(parts, row)
         yield _problem(parts, source, number, verifier)
+
+
+def _with_rubric(parts: Parts, row: Row) -> Parts:
+    """The parts with a row's own rubric (a text or a list of texts), which a judge goes by."""
+    rubric = row.get("rubric")
+    if not rubric or parts.metadata or not isinstance(rubric, str | list):
+        return parts
+    return replace(parts, metadata=json.dumps({"rubric": rubric}, ensure_ascii=False))
 
 
 def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
     kind, decides = "text", "exact"
-    if parts.choices:
+    if parts.verifier:
+        kind, decides = "code" if parts.verifier == "code" else "text", parts.verifier
+    elif parts.choices:
         kind, decides = "choice", "choice"
     elif parts.math or mathematical(parts.answer):
         kind, decides = "math", "math"
@@ -110,6 +130,7 @@ def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Probl
         choices=list(parts.choices),
         solution=parts.solution,
         row=row,
+        metadata=parts.metadata,
     )
 
 
@@ -127,6 +148,10 @@ def _recognise(row: Row, source: str) -> Reader:
         return _nested_choice
     if _has(row, "question") and _has(row, "choices") and _has(row, "answerKey"):
         return _flat_choice
+    if puzzle := puzzles.recognise(row):
+        return _decided_by("puzzle", puzzle)
+    if program := programs.recognise(row):
+        return _decided_by("code", program)
     question = next((name for name in _QUESTIONS if name in row), None)
     answer = next((name for name in _ANSWERS if name in row), None)
     solution = next((name for name in _SOLUTIONS if name in row), None)
@@ -146,6 +171,8 @@ def _answered(row: Row, columns: Mapping[str, str]) -> bool:
     """Whether a row has a gold, or something that has to be read as one."""
     names = [columns["answer"]] if "answer" in columns else [*_ANSWERS, "answerKey"]
     values = [_get(row, name) for name in names]
+    if not columns and (puzzles.recognise(row) or programs.recognise(row)):
+        return True
     boxed = any("\\boxed" in str(row.get(name)) for name in _SOLUTIONS if not columns)
     return boxed or any(v is not None and v == v and str(v).strip() for v in values)
 
@@ -169,6 +196,22 @@ def _question(row: Row, columns: Mapping[str, str]) -> Parts:
     names = [columns["solution"]] if "solution" in columns else _SOLUTIONS
     worked = next((str(_get(row, name)).strip() for name in names if _get(row, name)), None)
     return Parts(prompt=prompt, answer="", solution=worked or None)
+
+
+def _decided_by(verifier: str, reader: puzzles.Reader) -> Reader:
+    def read(row: Row) -> Parts:
+        try:
+            prompt, answer, metadata = reader(row)
+        except ValueError as error:
+            raise BadRow(str(error)) from error
+        if verifier == "code":
+            worked = f"```python\n{answer}\n```" if answer else None
+            return Parts(
+                prompt=prompt, answer=answer, solution=worked, verifier=verifier, metadata=metadata
+            )
+        return Parts(prompt=prompt, answer=answer, verifier=verifier, metadata=metadata)
+
+    return read
 
 
 def _gsm8k(row: Row) -> Parts:
@@ -241,8 +284,12 @@ def _choice(stem: str, choices: Any, gold: Any) -> Parts:
     if not labels:
         labels = [str(i) for i in range(len(texts))] if isinstance(gold, int) else []
     names |= dict(zip(labels, letters, strict=False))
-    letter = names.get(str(gold).strip())
-    if letter is None:
+    golds = gold if isinstance(gold, list) else [gold]
+    if len(golds) == 1 and str(golds[0]).strip() not in names:
+        golds = re.split(r"\s*[,;]\s*", str(golds[0]).strip())
+    found = {names.get(str(one).strip()) for one in golds}
+    letter = ", ".join(sorted(name for name in found if name is not None))
+    if None in found or not found:
         raise BadRow(f"gold {_short(gold)} is none of the choices {', '.join(labels or letters)}")
     return Parts(prompt=f"{stem}\n{_listed(texts)}", answer=letter, choices=tuple(texts))
 

@@ -3,13 +3,22 @@
 reasoning-gym draws item i of seed s from s + i, so neighbouring seeds share nearly all their items.
 Every split and round therefore starts at a place of its own, hashed from the run's seed, far from
 the others, and contents are compared besides: what is held out is never given for training. Each
-round gets fresh problems, unless a limit asks for a fixed pool. Not covered: families with many
-right answers (countdown, puzzles) are compared with the one answer that the library names, where
-its own scorer would accept others; items without a gold answer are left out.
+round gets fresh problems, unless a limit asks for a fixed pool.
+
+Who decides: a family that scores by text alone gives numbers to ``math`` and one line of words to
+``exact``. The others go to ``puzzle``, with what the family's own scorer needs as metadata; so do
+boards and grids. Exceptions: families whose scorer compares numbers exactly (`NUMBERS`) stay with
+``math``; ``countdown`` and ``puzzle24`` are judged by the rules of the game, since the library's
+scorer takes any four numbers that make 24; and ``game_of_life_halting`` goes to ``exact``, since
+the library's scorer takes any text. Families that name no answer but an example (`EXAMPLES`) have
+it as their gold. Not covered: items with neither (``boxnet``, ``rush_hour``), which are left out.
 """
 
+import contextlib
 import difflib
+import io
 import itertools
+import json
 import re
 from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
@@ -18,6 +27,7 @@ from typing import Any
 
 from generators.problems.options import MAX_HELD_OUT, Options
 from generators.prompts import final_line
+from rsfactory import tagged
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id, seed_of
 from rsfactory.records import Problem
@@ -31,6 +41,21 @@ BLOCK = 256
 SEEDS = 2**32 - 2**24
 """Where a range of items may start; the library's families take seeds below 2**32."""
 
+NUMBERS = frozenset({
+    "chain_sum", "decimal_chain_sum", "gsm_symbolic", "products", "rectangle_count",
+    "self_reference",
+})  # fmt: skip
+"""Families with a scorer of their own that compares numbers exactly."""
+
+EXAMPLES = {
+    "graph_color": "possible_answer",
+    "propositional_logic": "example_answer",
+    "rubiks_cube": "example_correct_answer",
+}
+"""Family without an answer -> where its items hold an example of one."""
+
+_BY_TEXT = frozenset({"game_of_life_halting"})
+_UNUSED = frozenset({"difficulty", "source_dataset", "source_index"})
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?")
 _SUM = re.compile(r"\d+(?: \+ \d+)+")
 
@@ -52,6 +77,7 @@ class GymSet:
     def __init__(self, family: str, options: Options) -> None:
         """Checks the family and its parameters by drawing one item."""
         self.name = f"gym:{family}"
+        self._family = family
         self._options = options
         self._block = _blocks(family, options)
         self._only_sums = options.params.get("operators") == ["+"]
@@ -125,34 +151,86 @@ class GymSet:
         for block in itertools.count():
             items = self._block(start + block * BLOCK)
             for place in range(BLOCK):
-                problem = self._problem(items[place], block * BLOCK + place)
+                with contextlib.redirect_stdout(io.StringIO()):  # some families print
+                    item = items[place]
+                problem = self.problem(item, block * BLOCK + place)
                 misses = misses + 1 if problem is None else 0
                 if problem is not None:
                     yield problem
                 elif misses >= PATIENCE:
                     return
 
-    def _problem(self, item: dict[str, Any], row: int) -> Problem | None:
-        question, answer = str(item["question"]).strip(), item["answer"]
-        if answer is None or not str(answer).strip():
+    def problem(self, item: dict[str, Any], row: int) -> Problem | None:
+        """The problem of one of the library's items; None where it has no gold answer."""
+        question, answer = str(item["question"]).strip(), _gold(item, self._source(item))
+        if not answer:
             return None
-        answer = str(answer).strip()
         number = _NUMBER.fullmatch(answer) is not None
         expression = str(item["metadata"].get("expression", ""))
         solution = _running_sums(expression) if self._only_sums else None
         domain = "math" if number else "text"
+        puzzle = self._puzzle(item, answer)
+        decides = "puzzle" if puzzle else "math" if number else "exact"
         return Problem(
             id=Problem.key(self.name, question, answer),
             source=self.name,
             split="train",
             domain="sums" if solution else domain,
-            verifier=self._options.verifier or ("math" if number else "exact"),
+            verifier=self._options.verifier or decides,
             prompt=question,
             answer=answer,
             choices=[],
             solution=solution,
             row=row,
+            metadata=puzzle,
         )
+
+    def _source(self, item: dict[str, Any]) -> str:
+        """The family an item is of: in ``composite`` each item says so."""
+        named = str(item["metadata"].get("source_dataset", self._family))
+        return named if self._family == "composite" else self._family
+
+    def _puzzle(self, item: dict[str, Any], answer: str) -> str:
+        """Metadata for the verifier ``puzzle``; empty where another one decides."""
+        family, metadata = self._source(item), item["metadata"]
+        if family in _BY_TEXT or (not _own_scorer(family) and "\n" not in answer):
+            return ""
+        if family in NUMBERS and _NUMBER.fullmatch(answer):
+            return ""
+        if family == "countdown":
+            rules = {"numbers": metadata["numbers"], "target": metadata["target"]}
+            return tagged.dumps({"kind": "countdown", **rules})
+        if family == "puzzle24":
+            return tagged.dumps({"kind": "countdown", "numbers": metadata["numbers"], "target": 24})
+        needed = {key: value for key, value in metadata.items() if key not in _UNUSED}
+        entry = {"answer": item["answer"], "metadata": needed}
+        params = _params(family, self._options.params)
+        return tagged.dumps({"kind": "gym", "family": family, "params": params, "entry": entry})
+
+
+def _gold(item: dict[str, Any], family: str) -> str:
+    """The item's answer, or else its example of one; empty where it has neither."""
+    answer = item["answer"]
+    if answer is None and family in EXAMPLES:
+        answer = item["metadata"].get(EXAMPLES[family])
+    if answer is None:
+        return ""
+    return (answer if isinstance(answer, str) else json.dumps(answer)).strip()
+
+
+def _own_scorer(family: str) -> bool:
+    from reasoning_gym.dataset import ProceduralDataset
+    from reasoning_gym.factory import DATASETS
+
+    return DATASETS[family][0].score_answer is not ProceduralDataset.score_answer
+
+
+def _params(family: str, params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a family, which ``composite`` has as the ``config`` of one of its parts."""
+    for part in params.get("datasets", ()):
+        if part["name"] == family:
+            return {k: v for k, v in part.get("config", {}).items() if k not in ("seed", "size")}
+    return params
 
 
 def _running_sums(expression: str) -> str | None:
@@ -184,10 +262,20 @@ def _blocks(family: str, options: Options) -> Callable[[int], Any]:
         raise InputError(f"problems.params sets {', '.join(sorted(own))}, which the run decides")
 
     def block(seed: int) -> Any:
-        return reasoning_gym.create_dataset(family, seed=seed, size=BLOCK, **options.params)
+        params = dict(options.params)
+        if family == "composite":
+            params["datasets"] = [_part(part) for part in params.get("datasets", ())]
+        return reasoning_gym.create_dataset(family, seed=seed, size=BLOCK, **params)
 
     try:
-        block(0)[0]
+        with contextlib.redirect_stdout(io.StringIO()):
+            block(0)[0]
     except (TypeError, ValueError, AssertionError, AttributeError, KeyError) as error:
         raise InputError(f"gym:{family} does not take these parameters: {error}") from error
     return block
+
+
+def _part(part: dict[str, Any]) -> Any:
+    from reasoning_gym.composite import DatasetSpec
+
+    return DatasetSpec(**{"weight": 1.0, "config": {}, **part})

@@ -21,6 +21,7 @@ from typing import Any
 
 LARGEST = 16 << 20
 """Bytes of one message."""
+_BUILTIN_TYPES = {kind: name for name, kind in vars(builtins).items() if type(kind) is type}
 DEEPEST = 200
 """Levels of nesting in a value."""
 
@@ -107,8 +108,8 @@ def _pack(value: Any, keep: Keep | None, depth: int) -> Any:
             return [tag, parts(value)]
     if kind is Handle:
         return ["handle", value.number]
-    if kind is type and vars(builtins).get(value.__name__) is value:
-        return ["type", value.__name__]
+    if kind is type and _BUILTIN_TYPES.get(value) is not None:
+        return ["type", _BUILTIN_TYPES[value]]
     if kind.__module__ == "numpy" and hasattr(value, "item") and not hasattr(value, "__len__"):
         return _pack(value.item(), keep, depth + 1)
     if keep is None:
@@ -127,8 +128,7 @@ def _unpack(packed: Any, depth: int) -> Any:
     if tag in _MAKERS:
         return _MAKERS[tag](_unpack(row, depth + 1) for row in content)
     if tag == "type":
-        found = getattr(builtins, str(content), None)
-        return found if type(found) is type else object
+        return {name: kind for kind, name in _BUILTIN_TYPES.items()}[content]
     if tag == "handle":
         return Handle(int(content))
     return _READERS[tag](content)

@@ -1,0 +1,181 @@
+r"""Countdown and the Game of 24: an expression that uses every given number once and hits a target.
+
+The expression is read by a small parser of our own into exact fractions; nothing is evaluated as
+code. Allowed are the given numbers, ``+ - * /`` (also ``× ÷ − ·``, ``x`` for times, ``\times``,
+``\div``, ``\cdot``, ``\frac{}{}``), brackets of any kind, a sign, and a bracket right behind a
+number or bracket for times. ``expression = 24`` is right only where it is true, and in a chain
+``a = b = 24`` every side must hold. Numbers are compared as written: ``46`` made of 4 and 6, or
+``4.0`` and ``04`` for 4, are not the given numbers. The puzzle's own data: ``numbers``, ``target``.
+
+Any right expression counts, whatever the gold; a gold that names another target than the metadata
+is not looked at. Not covered: variants in which some numbers may stay unused.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from filters.verify.extract import final_claim, unwrap
+
+LONGEST = 2000
+"""Characters of an expression that is read."""
+DEEPEST = 50
+"""Levels of brackets and signs in it."""
+
+_SPACE = re.compile(r"\\(?:left|right|displaystyle|[,;:! ])|[\s~]+")
+_TOKEN = re.compile(
+    r"(?P<number>\d{1,30}(?:\.\d{1,30})?)(?![\d.])|(?P<frac>\\[dt]?frac)"
+    r"|(?P<times>\*(?!\*)|\\times\b|\\cdot\b|\\ast\b|[×∗·⋅xX])|(?P<over>/(?!/)|\\div\b|[÷∕])"
+    r"|(?P<plus>\+)|(?P<minus>[-−–])|(?P<open>[(\[]|\\?\{)|(?P<close>[)\]]|\\?\})"
+)
+_CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
+_NUMBERS = re.compile(r"\[?\(?\s*\d+(?:(?:\s*,\s*|\s+)\d+){1,11}\s*\)?\]?")
+
+
+class NotAnExpression(ValueError):
+    """The text is no expression of numbers and the four operations."""
+
+
+def from_text(prompt: str, answer: str) -> dict[str, Any] | None:
+    """Metadata of a puzzle that is nothing but numbers, with its target as the answer."""
+    if not _NUMBERS.fullmatch(prompt.strip()) or not re.fullmatch(r"\d{1,6}", answer.strip()):
+        return None
+    return {"numbers": [int(n) for n in re.findall(r"\d+", prompt)], "target": int(answer)}
+
+
+def claimed(text: str) -> str | None:
+    """The expression that a visible text claims: the last claim, or a text that is nothing else."""
+    claim = final_claim(text)
+    if claim is not None:
+        return None if claim.text is None else unwrap(claim.text)
+    bare = unwrap(text)
+    return bare if "\n" not in bare and re.search(r"\d.*[-+*/×÷−]", bare[:LONGEST]) else None
+
+
+def judge(text: str, metadata: dict[str, Any]) -> tuple[bool, str]:
+    """Whether an expression solves the puzzle, and why.
+
+    Raises:
+        NotAnExpression: It cannot be read.
+        KeyError, TypeError, ValueError: The metadata lacks ``numbers`` or ``target``, or they are
+            not numbers.
+    """
+    given = Counter(str(number) for number in metadata["numbers"])
+    target = Fraction(str(metadata["target"]))
+    if not given:
+        raise ValueError("the puzzle has no numbers")
+    try:
+        sides = [evaluate(side) for side in _sides(text)]
+    except ZeroDivisionError:
+        return False, "it divides by zero"
+    used = [Counter(numbers) for _, numbers in sides]
+    if given not in used:
+        shown = " ".join(max(used, key=Counter.total).elements())
+        return False, f"it uses {shown[:60]}, given are {' '.join(given.elements())[:60]}"
+    for value, _ in sides:
+        if value != target:
+            shown = str(value) if len(str(value)) < 30 else f"{float(value):.6g}"
+            return False, f"it is {shown}, not {target}"
+    return True, f"it is {target} and uses every number once"
+
+
+def _sides(text: str) -> list[str]:
+    if len(text) > LONGEST:
+        raise NotAnExpression(f"the expression is longer than {LONGEST} characters")
+    return text.split("=")[:10]
+
+
+def evaluate(text: str) -> tuple[Fraction, list[str]]:
+    """Value of an expression, and its numbers as written, in order.
+
+    Raises:
+        NotAnExpression: It cannot be read.
+        ZeroDivisionError: It divides by zero.
+    """
+    parser = _Parser(_tokens(text))
+    value = parser.sum(0)
+    if parser.kind is not None:
+        raise NotAnExpression(f"did not expect {parser.word!r}")
+    return value, parser.numbers
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    text = _SPACE.sub(" ", text).strip()
+    found, at = [], 0
+    while at < len(text):
+        if text[at] == " ":
+            at += 1
+            continue
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            raise NotAnExpression(f"did not expect {text[at : at + 12]!r}")
+        found.append((match.lastgroup, match[0]))
+        at = match.end()
+    return found
+
+
+class _Parser:
+    """Recursive descent over tokens: sums of products of signed numbers, brackets, fractions."""
+
+    def __init__(self, tokens: Sequence[tuple[str, str]]) -> None:
+        self._tokens = tokens
+        self._at = 0
+        self.numbers: list[str] = []
+
+    @property
+    def kind(self) -> str | None:
+        """Kind of the next token; None at the end."""
+        return self._tokens[self._at][0] if self._at < len(self._tokens) else None
+
+    @property
+    def word(self) -> str:
+        """Text of the next token."""
+        return self._tokens[self._at][1] if self._at < len(self._tokens) else "the end"
+
+    def sum(self, depth: int) -> Fraction:
+        value = self._product(depth)
+        while self.kind in ("plus", "minus"):
+            sign = 1 if self._take() == "+" else -1
+            value += sign * self._product(depth)
+        return value
+
+    def _product(self, depth: int) -> Fraction:
+        value = self._factor(depth)
+        while self.kind in ("times", "over", "open", "frac"):
+            divides = self.kind == "over"
+            if self.kind in ("times", "over"):
+                self._take()
+            factor = self._factor(depth)
+            value = value / factor if divides else value * factor
+        return value
+
+    def _factor(self, depth: int) -> Fraction:
+        if depth > DEEPEST:
+            raise NotAnExpression(f"more than {DEEPEST} levels of brackets")
+        if self.kind == "number":
+            self.numbers.append(self._take())
+            return Fraction(self.numbers[-1])
+        if self.kind in ("plus", "minus"):
+            sign = 1 if self._take() == "+" else -1
+            return sign * self._factor(depth + 1)
+        if self.kind == "frac":
+            self._take()
+            above = self._bracket(depth)
+            return above / self._bracket(depth)
+        return self._bracket(depth)
+
+    def _bracket(self, depth: int) -> Fraction:
+        if self.kind != "open":
+            raise NotAnExpression(f"expected a number or a bracket, got {self.word!r}")
+        closing = _CLOSING[self._take()]
+        value = self.sum(depth + 1)
+        if self.word != closing:
+            raise NotAnExpression(f"expected {closing!r}, got {self.word!r}")
+        self._take()
+        return value
+
+    def _take(self) -> str:
+        self._at += 1
+        return self._tokens[self._at - 1][1]
