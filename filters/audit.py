@@ -42,7 +42,7 @@ def gold_candidate(problem: Problem) -> Candidate:
     """
     marked = f"<answer>{problem.answer}</answer>"
     text = marked if problem.answer or problem.solution is None else problem.solution
-    return written(problem, text, "gold", problem.row)
+    return written(problem, text, "gold")
 
 
 def written(problem: Problem, completion: str, teacher: str, index: int = 0) -> Candidate:

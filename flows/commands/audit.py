@@ -92,7 +92,8 @@ def _line(row: "Labelled", verdict: "Verdict") -> dict[str, Any]:
     return {
         "row": row.row, "outcome": verdict.outcome.value, "extracted": verdict.extracted,
         "reason": verdict.reason, "seconds": verdict.seconds, "label": row.label,
-        "disagrees": kind_of(row, verdict), "source": row.source,
+        "disagrees": kind_of(row, verdict), "source": row.source, "share": verdict.share,
+        "isolation": verdict.isolation,
     }  # fmt: skip
 
 
