@@ -154,6 +154,13 @@ class Cell:
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
 
+    def discard(self) -> None:
+        """Kills the program, where its result was not asked for, and waits for its end."""
+        if self._channel.fileno() >= 0:
+            self.stop()
+            with contextlib.suppress(SandboxBroke):
+                self.result()
+
     def result(self) -> dict[str, Any]:
         """How the program ended; everything in its cell is dead by then.
 

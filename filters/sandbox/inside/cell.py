@@ -125,7 +125,9 @@ def keep(
     seconds = time.monotonic() - began
     _reap(weak=weak)
     cpu = usage.ru_utime + usage.ru_stime
-    killed_by = killed_by or _limit_hit(status, cpu, limits, memory=_noted(report))
+    noted = _noted(report)
+    if killed_by in (None, "host"):  # the host may have seen its end before we did
+        killed_by = _limit_hit(status, cpu, limits, memory=noted) or killed_by
     return {
         "exit": os.waitstatus_to_exitcode(status), "killed_by": killed_by, "seconds": seconds,
         "cpu": cpu, "memory": usage.ru_maxrss * 1024,

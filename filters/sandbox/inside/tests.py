@@ -27,6 +27,7 @@ from typing import Any
 from filters.sandbox.inside import wire
 
 PASSED = "passed"
+ENDED = "the program ended before it was loaded"
 _KNOWN = frozenset(dir(builtins)) | sys.stdlib_module_names
 """Names that mean something without the program."""
 
@@ -135,16 +136,16 @@ def run(source: str, entry: str | None, setup: str, peer: socket.socket) -> dict
     try:
         program = Program(peer)
     except ProgramEnded:
-        return {"loaded": "the program ended before it was loaded", "results": []}
+        return {"loaded": ENDED, "results": []}
     if not program.loaded:
-        return {"loaded": _shown(program.problem), "results": []}
+        return {"loaded": shown(program.problem), "results": []}
     results: list[str] = []
     try:
         _run(_whole(source, entry, results), setup, entry, program, results)
     except (ProgramEnded, OutOfTime):
         results = results or ["not run"]
     except Exception as error:
-        results.append(f"the tests cannot run: {_shown((type(error).__name__, error))}")
+        results.append(f"the tests cannot run: {shown((type(error).__name__, error))}")
     return {"loaded": None, "results": results}
 
 
@@ -194,7 +195,7 @@ class _Guard:
         elif type(error) is AssertionError:
             self._results[self._number] = "failed"
         else:
-            self._results[self._number] = _shown((type(error).__name__, error))
+            self._results[self._number] = shown((type(error).__name__, error))
         return True
 
 
@@ -303,7 +304,7 @@ def _overwrite(value: Any, now: Any) -> None:
         value[:] = now
 
 
-def _shown(parts: Any) -> str:
+def shown(parts: Any) -> str:
     """A name and a text of the program's, as far as they can be shown."""
     try:
         return ": ".join(map(str, parts))[:300]
