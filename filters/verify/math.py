@@ -195,7 +195,12 @@ def _compare_trees(gold: str, answer: str) -> bool | None:
     second = None if first is None else _tree(answer)
     if first is None or second is None:
         return None
-    return False if units_differ(gold, answer) else equivalence.equal(first, second)
+    if units_differ(gold, answer):
+        return False
+    try:
+        return equivalence.equal(first, second)
+    except RecursionError as error:  # trees are bounded in height; what is made of them might not
+        raise TooLarge("too many levels") from error
 
 
 @lru_cache(4096)
