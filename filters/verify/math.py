@@ -27,7 +27,7 @@ from filters.verify import equivalence, expression, library, quantity, tokens
 from filters.verify.bare import math_claim
 from filters.verify.bounds import fits
 from filters.verify.expression import Tree
-from filters.verify.extract import Claim, final_claim, strong_claims, undecorate, unwrap
+from filters.verify.extract import Claim, final_claim, undecorate, unwrap
 from filters.verify.polynomial import TooLarge
 from filters.verify.units import units_differ, without_unit
 from filters.verify.verdicts import shorten, unanswered, verdict
@@ -224,6 +224,6 @@ def _tree(text: str) -> Tree | None:
 
 @lru_cache(4096)
 def _gold(answer: str) -> str:
-    r"""The gold; a source may give a whole solution that marks it (``\boxed{}``, ``####``)."""
-    marked = final_claim(answer) if strong_claims(answer) else None
+    r"""The gold; a source may give a whole solution that marks it (``\boxed{}``, ``####``, ...)."""
+    marked = final_claim(answer, short_label=False)
     return (marked.text if marked else None) or answer
