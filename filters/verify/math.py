@@ -55,7 +55,7 @@ class MathVerifier:
     """Seconds for a verdict in a worker: what is not decided by then is not worth waiting for."""
 
     def quick(self, problem: Problem, candidate: Candidate) -> Verdict | None:
-        """The verdict where it takes exact comparison of numbers or words only, else None."""
+        """The verdict where bounded, exact work in this process finds it, else None."""
         began = time.monotonic()
         if not problem.answer.strip():
             return self._say(candidate, Outcome.UNVERIFIABLE, "the gold answer is empty", began)
