@@ -41,7 +41,20 @@ def read(text: str) -> Tree:
     Raises:
         Unreadable: The text is not covered; nothing is said about whether it means something.
     """
-    return _Parser(tokens(text)).whole()
+    tree = _Parser(tokens(text)).whole()
+    if _too_high(tree):
+        raise Unreadable("too deep")
+    return tree
+
+
+def _too_high(tree: Tree) -> bool:
+    """Whether a tree has more levels than recursion over it should go (``1/2/2/2``, ``5!!!``)."""
+    level = [tree]
+    for _ in range(3 * DEEPEST):
+        level = [part for node in level for part in node if isinstance(part, tuple)]
+        if not level:
+            return False
+    return True
 
 
 class _Parser:
@@ -181,31 +194,29 @@ class _Parser:
 
     def atom(self) -> Tree:
         kind, text = self.take()
-        if kind == "number":
-            return self.number(text)
-        if kind == "letter":
-            return self.letter(text)
-        if kind == "command":
-            return self.command(text)
         self.deeper()
-        tree = self.bracket(text) if kind == "mark" else None
+        if kind == "number":
+            tree = self.number(text)
+        elif kind == "letter":
+            tree = self.letter(text)
+        elif kind == "command":
+            tree = self.command(text)
+        else:
+            tree = self.bracket(text)
         self.depth -= 1
-        if tree is None:
-            raise Unreadable(f"{text[:20]!r} not expected")
         return tree
 
     def number(self, text: str) -> Tree:
         whole, _, places = text.partition(".")
         value = Fraction(Decimal(text))
         tree = ("n", value, len(places) if places.isdecimal() else None)
-        if not places and self.peek() == ("command", "frac"):
-            back = self.at
-            self.take()
-            up, down = self.group(), self.group()
-            if up[0] == down[0] == "n" and whole != "" and up[1] < down[1]:
-                return ("n", value + up[1] / down[1], None)
-            self.at = back
-        return tree
+        if places or not whole or self.peek() != ("command", "frac"):
+            return tree
+        self.take()
+        up, down = self.group(), self.group()
+        if up[0] == down[0] == "n" and up[1] < down[1]:
+            return ("n", value + up[1] / down[1], None)
+        return ("*", tree, self.raised(("/", up, down)))
 
     def letter(self, name: str) -> Tree:
         if self.accept("_"):
@@ -231,12 +242,6 @@ class _Parser:
         return found
 
     def command(self, name: str) -> Tree:
-        self.deeper()
-        tree = self.known(name)
-        self.depth -= 1
-        return tree
-
-    def known(self, name: str) -> Tree:
         if name == "frac":
             return ("/", self.group(), self.group())
         if name == "binom":
@@ -260,7 +265,7 @@ class _Parser:
             self.expect(GROUP_CLOSE)
             return tree
         kind, text = self.peek()
-        if kind == "number" and "." not in text and len(text) > 1:  # \frac12, \sqrt34
+        if kind == "number" and text.isdecimal() and len(text) > 1:  # \frac12, \sqrt34
             self.tokens[self.at] = (kind, text[1:])
             return ("n", Fraction(int(text[0])), None)
         return self.atom()
@@ -291,7 +296,7 @@ class _Parser:
             factors.append(self.power())
         return _product(factors)
 
-    def bracket(self, mark: str) -> Tree | None:
+    def bracket(self, mark: str) -> Tree:
         """What an opening mark begins, or a constant of one mark."""
         if mark in ("π", "∞"):
             return ("v", mark)
@@ -322,7 +327,7 @@ class _Parser:
             if len(inside) != 2 and mark + close not in ("()", "[]", "⟨⟩"):
                 raise Unreadable("brackets of different kinds")
             return ("tuple", *_ends(mark, close, inside), *inside)
-        return None
+        raise Unreadable(f"{mark[:20]!r} not expected")
 
     def matrix(self) -> Tree:
         r"""``\begin{pmatrix} ... \end{pmatrix}`` and its kin; all rows of one length."""

@@ -27,7 +27,7 @@ from filters.verify import equivalence, expression, library, quantity, tokens
 from filters.verify.bare import math_claim
 from filters.verify.bounds import fits
 from filters.verify.expression import Tree
-from filters.verify.extract import Claim, final_claim, strong_claims, undecorate, unwrap
+from filters.verify.extract import Claim, final_claim, undecorate, unwrap
 from filters.verify.polynomial import TooLarge
 from filters.verify.units import units_differ, without_unit
 from filters.verify.verdicts import shorten, unanswered, verdict
@@ -55,7 +55,7 @@ class MathVerifier:
     """Seconds for a verdict in a worker: what is not decided by then is not worth waiting for."""
 
     def quick(self, problem: Problem, candidate: Candidate) -> Verdict | None:
-        """The verdict where it takes exact comparison of numbers or words only, else None."""
+        """The verdict where bounded, exact work in this process finds it, else None."""
         began = time.monotonic()
         if not problem.answer.strip():
             return self._say(candidate, Outcome.UNVERIFIABLE, "the gold answer is empty", began)
@@ -195,7 +195,12 @@ def _compare_trees(gold: str, answer: str) -> bool | None:
     second = None if first is None else _tree(answer)
     if first is None or second is None:
         return None
-    return False if units_differ(gold, answer) else equivalence.equal(first, second)
+    if units_differ(gold, answer):
+        return False
+    try:
+        return equivalence.equal(first, second)
+    except RecursionError as error:  # trees are bounded in height; what is made of them might not
+        raise TooLarge("too many levels") from error
 
 
 @lru_cache(4096)
@@ -219,6 +224,6 @@ def _tree(text: str) -> Tree | None:
 
 @lru_cache(4096)
 def _gold(answer: str) -> str:
-    r"""The gold; a source may give a whole solution that marks it (``\boxed{}``, ``####``)."""
-    marked = final_claim(answer) if strong_claims(answer) else None
+    r"""The gold; a source may give a whole solution that marks it (``\boxed{}``, ``####``, ...)."""
+    marked = final_claim(answer, short_label=False)
     return (marked.text if marked else None) or answer

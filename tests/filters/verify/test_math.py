@@ -164,6 +164,13 @@ EXPRESSIONS = [
     (r"\frac{1}{2}e^{2x}", r"\boxed{\frac{e^{2x}}{2}}", RIGHT, "letters in an exponent"),
 ]  # fmt: skip
 
+HEDGES = [
+    r"5 \text{ or } 6", "5/6 or 5", "5; 6", r"\{5, 6\}", r"5 \text{ (or 6)}", r"5 \vee 6", "5 | 6",
+    "5 6", r"5\quad 6", r"5 \\ 6", r"5\text{ maybe }6", r"\pm 5", r"5 \pm 1", r"5 \ne 6", "5 = 6",
+    "(5, 6)", "x = 5, y = 6", "5 < 6", r"6 \approx 5", "not 5", "5 to 6", "5-6",
+]  # fmt: skip
+"""Each names more than the gold 5, or denies it."""
+
 SHAPES = [
     ("(0,0)", r"\boxed{(0, 0)}", RIGHT, "pair"),
     (r"(1,\frac92)", r"\boxed{(1.0, 4.5)}", RIGHT, "values in it"),
@@ -229,6 +236,13 @@ LEFT = [
 def test_table(pool: VerifierPool, gold: str, completion: str, outcome: Outcome, why: str) -> None:
     [verdict] = pool.verify([(problem(gold), candidate(completion))])
     assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
+
+
+@pytest.mark.parametrize("answer", HEDGES)
+@pytest.mark.parametrize("form", [r"\boxed{%s}", "<answer>%s</answer>", "The answer is $%s$."])
+def test_hedges(pool: VerifierPool, form: str, answer: str) -> None:
+    [verdict] = pool.verify([(problem("5"), candidate(form.replace("%s", answer)))])
+    assert verdict.outcome in (WRONG, UNPARSED), verdict.reason
 
 
 @pytest.mark.parametrize(("gold", "completion", "outcome", "why"), CUT_OFF)

@@ -1,5 +1,6 @@
 """Hostile answers and golds through the real pool: a verdict each in under two seconds."""
 
+import re
 import subprocess
 import sys
 import time
@@ -8,8 +9,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 from filter_rows import candidate, problem
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks.hostile_math import ANSWERS, COMPLETIONS
+from filters.verify.math import MathVerifier
 from filters.verify.pool import VerifierPool
 from rsfactory.records import Outcome
 
@@ -77,6 +81,31 @@ def test_no_process_is_left() -> None:
     after = {child.pid for child in psutil.Process().children(recursive=True)}
     assert during - before
     assert after <= before
+
+
+PIECES = r"""
+1 , 1, 111, . x \frac \frac12 \sqrt2 ^ ^2 _1 ( ) { } [ ] | ! \{ \} \pm = < \cup (1,2) \text{ \! & \\
+\left( \begin{pmatrix} \end{pmatrix} \circ % $ \$ answer Answer: #### <answer> </answer> <think>
+</think> \boxed{ \boxed{6} ``` - + * / 1/ cm or and ' \ln \sin \log_ \infty f( |x| 1e5 {,} \in
+"""
+pieces = st.sampled_from([*re.split(r"\s", PIECES), " ", "\n"])
+
+
+@given(
+    st.lists(pieces, min_size=1, max_size=4),
+    st.lists(pieces, max_size=20),
+    st.sampled_from([1, 30, 2_000]),
+    st.sampled_from(["5", r"x^2+\sqrt{2}", "(1,2)", "1, 2, 4", "word"]),
+)
+@settings(max_examples=150, deadline=2_000)
+def test_repeated_pieces(unit: list[str], after: list[str], times: int, gold: str) -> None:
+    text = "".join(unit) * times + "".join(after)
+    for one, other in (
+        (gold, rf"\boxed{{{text}}}"),
+        (gold, f"The answer is {text}"),
+        (text, "A: 5"),
+    ):
+        MathVerifier().quick(problem(one), candidate(other))
 
 
 def test_equal_long_integers_are_equal(warm: VerifierPool) -> None:
