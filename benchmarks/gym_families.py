@@ -16,6 +16,7 @@ import contextlib
 import io
 import json
 import random
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -66,7 +67,8 @@ def items(family: str, seed: int, count: int) -> tuple[Any, list[dict[str, Any]]
 
     names = ("gcd", "sudoku", "word_ladder")
     params = {"datasets": [DatasetSpec(n, 1.0, {}) for n in names]} if family == "composite" else {}
-    with contextlib.redirect_stdout(io.StringIO()):
+    quiet, scratch = contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory()
+    with quiet, scratch as folder, contextlib.chdir(folder):  # the programs of codeio write files
         data = reasoning_gym.create_dataset(family, seed=seed, size=count, **params)
         return data, [data[i] for i in range(count)]
 
@@ -160,7 +162,8 @@ def measure(family: str, seed: int, count: int, pool: VerifierPool) -> tuple[Cou
 def recorded(path: Path) -> None:
     """Our verdicts on answers that were scored elsewhere; gold items are known by their id."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    golds = {row["id"]: row["prediction"] for row in rows if row["kind"] == "gold"}
+    golds = {row["id"]: row["prediction"].strip() for row in rows if row["kind"] == "gold_ws"}
+    golds |= {row["id"]: row["prediction"] for row in rows if row["kind"] == "gold"}
     agree: Counter[str] = Counter()
     for row in rows:
         gold = golds.get(row["id"])

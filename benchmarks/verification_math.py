@@ -120,12 +120,15 @@ def equivalence(material: Path) -> dict[str, Any]:
 
 
 def hostile(_: Path) -> dict[str, Any]:
-    """The slowest strings of each, how many were late, what was accepted, what is left behind."""
+    """The slowest strings of each, how many were late, what was accepted, what is left behind.
+
+    Math-Verify gets them as answers only: as golds they would cost it as much again.
+    """
     texts = {name: rf"\boxed{{{text}}}" for name, text in ANSWERS.items()} | COMPLETIONS
-    cases = [(name, "5", text) for name, text in texts.items()]
-    golds = {**ANSWERS, **COMPLETIONS}
-    cases += [(f"{name}, as gold", text, r"\boxed{5}") for name, text in golds.items()]
-    found = {key: _hostile(cases, who) for who, key in ((OURS, "ours"), (THEIRS, "math_verify"))}
+    answers = [(name, "5", text) for name, text in texts.items()]
+    golds = {**ANSWERS, **COMPLETIONS}.items()
+    cases = [*answers, *((f"{name}, as gold", text, r"\boxed{5}") for name, text in golds)]
+    found = {"ours": _hostile(cases, OURS), "math_verify": _hostile(answers, THEIRS)}
     print(json.dumps(found), flush=True)
     return found
 
@@ -164,7 +167,7 @@ def _warm(pool: VerifierPool) -> None:
 
 def _pair(gold: str, completion: str, verifier: str) -> tuple[Problem, Candidate]:
     problem = Problem(
-        id=Problem.key("benchmark", completion, gold), source="benchmark", split="benchmark",
+        id="p-benchmark", source="benchmark", split="benchmark",
         domain="math", verifier=verifier, prompt="", answer=gold, choices=[], solution=None, row=0,
     )  # fmt: skip
     return problem, written(problem, completion, "benchmark")
@@ -172,7 +175,7 @@ def _pair(gold: str, completion: str, verifier: str) -> tuple[Problem, Candidate
 
 def _completion(prediction: str) -> str:
     """A prediction as a completion: as it is where it marks an answer or says so, else marked."""
-    marked = math_claim(prediction) is not None or "answer" in prediction.casefold()
+    marked = math_claim(prediction) is not None or prediction.startswith("Answer")
     return prediction if marked else f"<answer>{prediction}</answer>"
 
 

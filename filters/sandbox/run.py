@@ -15,9 +15,8 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-from filters.sandbox.host import Interpreter, pump
+from filters.sandbox.host import Interpreter, pump, sealed
 from filters.sandbox.limits import Limits, Ran
 
 NAME = "program.py"
@@ -94,16 +93,14 @@ class Sandbox:
             SandboxBroke: The sandbox failed.
         """
         bounds = limits or self.limits
-        given = os.memfd_create("stdin")
-        os.write(given, stdin.encode("utf-8", "replace")) if stdin else None
-        os.lseek(given, 0, os.SEEK_SET)
+        given = sealed(stdin.encode("utf-8", "replace"))
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         with self._folder() as folder:
-            job = self._job("program", source, bounds, folder)
+            job = {"role": "program", "source": source, "name": NAME}
             try:
                 files = {"stdin": given, "stdout": out_end, "stderr": err_end}
-                cell = self._programs.spawn(job, files)
+                cell = self._programs.spawn(job, files, dataclasses.asdict(bounds), folder)
             except BaseException:
                 os.close(out)
                 os.close(err)
@@ -127,18 +124,18 @@ class Sandbox:
             SandboxMissing: There is no isolation on this machine.
             SandboxBroke: The sandbox failed, or the tests went over a limit themselves.
         """
-        bounds = limits or self.limits
+        bounds = dataclasses.asdict(limits or self.limits)
         one, other = socket.socketpair()
         nothing = os.open(os.devnull, os.O_RDWR)
         silent = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
         with self._folder() as folder:
-            job = self._job("functions", source, bounds, folder)
-            asked = {"entry": tests.entry, "setup": tests.setup}
-            test = self._job("tests", tests.source, bounds, None) | asked
+            job = {"role": "functions", "source": source, "name": NAME}
+            test = {"role": "tests", **dataclasses.asdict(tests)}
             try:
-                program = self._programs.spawn(job, {**silent, "peer": one.fileno()})
+                files = {**silent, "peer": one.fileno()}
+                program = self._programs.spawn(job, files, bounds, folder)
                 try:
-                    judge = self._tests.spawn(test, {**silent, "peer": other.fileno()})
+                    judge = self._tests.spawn(test, {**silent, "peer": other.fileno()}, bounds)
                 except BaseException:
                     program.stop()
                     raise
@@ -157,10 +154,6 @@ class Sandbox:
             killed_by=killed_by, seconds=found["seconds"], cpu=found["cpu"],
             isolation=self.isolation,
         )  # fmt: skip
-
-    def _job(self, role: str, source: str, bounds: Limits, folder: str | None) -> dict[str, Any]:
-        limits = dataclasses.asdict(bounds)
-        return {"role": role, "source": source, "name": NAME, "limits": limits, "folder": folder}
 
     @contextmanager
     def _folder(self) -> Iterator[str | None]:

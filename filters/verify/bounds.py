@@ -17,7 +17,9 @@ MOST_COMMANDS = 60
 _DIGITS = re.compile(r"\d{40}")
 _COMMAND = re.compile(r"\\(?:frac|dfrac|sqrt|sin|cos|tan|ln|log|exp|sec|csc|cot|binom)(?![a-z])|\|")
 _BIG = re.compile(r"\\(?:sum|prod|int|iint|iiint|oint|lim|bigcup|bigcap|det)(?![a-z])")
-_TALL = re.compile(r"\d\s*[})]*\s*\^[^+\-=,;&]{0,40}\d\s*[})]*\s*\^")
+_TALL = re.compile(
+    r"\d\s*[})]*\s*\^[^+\-=,;&]{0,40}\d\s*[})]*\s*\^|\^\s?[{(]?[^{}^]{0,20}\^\s?[{(]?[^{}^]{0,20}\^"
+)
 _LARGE_POWER = re.compile(r"\^\s*[{(]?\s*-?\s*\d{4}|\d(?:\.\d+)?[eE][+-]?\d{4}")
 _LARGE_COUNT = re.compile(r"\d{4}\s*[)}]*\s*!|!\s*[)}]*\s*!|\d\s*[)}]+\s*!|binom\s*\{[^{}]*\d{4}")
 _LOWER = re.compile(r"_\s*(?:\{[^{}]{0,40}\}|\w)")
@@ -30,12 +32,13 @@ def fits(text: str) -> bool:
     """Whether a text is small in every respect that costs time."""
     if len(text) > LONGEST or _DIGITS.search(text) or _depth(text) > DEEPEST:
         return False
+    text = _LOWER.sub("", text)
     if _TALL.search(text) or _LARGE_POWER.search(text) or _LARGE_COUNT.search(text):
         return False
     if sum(1 for _ in _COMMAND.finditer(text)) > MOST_COMMANDS:
         return False
     big = len(_BIG.findall(text))
-    return big == 0 or (big <= 2 and not _LARGE_LIMIT.search(_LOWER.sub("", text)))
+    return big == 0 or (big <= 2 and not _LARGE_LIMIT.search(text))
 
 
 def strange(text: str) -> bool:

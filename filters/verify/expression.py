@@ -6,18 +6,21 @@ factorials, binomials, absolute values; tuples, intervals, sets, lists, unions, 
 tree is nested tuples, its first entry says what it is (see `Tree`). Choices made here:
 
 - ``1/2x`` is (1/2)x; ``\sin 2x`` is sin(2x); ``1\frac12`` is one and a half; ``xy`` is x times y.
+- ``1.5e3`` is 1500, ``2e^3`` is two times e cubed.
 - ``f(x)`` and ``g(x)`` are functions, any other letter before a bracket is a factor.
 - ``1,234`` outside brackets is a thousand and more; inside them a comma separates.
-- ``\pm`` makes two values (`expression.branches`).
+- ``\pm`` makes two values (`filters.verify.forms.branched`).
 
 Anything else (sums, integrals, limits, congruences, prose) raises `Unreadable`, which leaves the
-text to math-verify. Work is linear in the text: at most `LONGEST` characters and `DEEPEST` levels.
+text to math-verify. Work is linear in the text: at most `tokens.LONGEST` characters and `DEEPEST`
+levels.
 """
 
-import re
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+from filters.verify.tokens import CUP, FUNCTIONS, GROUP_CLOSE, GROUP_OPEN, Unreadable, tokens
 
 Tree = tuple[Any, ...]
 """``("n", value, places)``, ``("v", name)``, ``("+", *terms)``, ``("*", *factors)``,
@@ -26,68 +29,10 @@ Tree = tuple[Any, ...]
 containers ``("tuple", open, close, *items)``, ``("set", *items)``, ``("list", *items)``,
 ``("union", *items)``, ``("matrix", *rows)`` and ``("chain", operators, *operands)``."""
 
-LONGEST = 20_000
-"""Characters of an answer that is read."""
 DEEPEST = 30
 """Levels of brackets, roots and powers."""
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-FUNCTIONS = _words("sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan ln log lg exp")
-GREEK = _words(
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
-    "rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Sigma Phi Psi "
-    "Omega ell"
-)
-_CUP = "\u222a"
-_SYMBOLS = {
-    r"\cdot": "*", r"\times": "*", r"\ast": "*", r"\div": "/", r"\pm": "±", r"\mp": "∓",
-    r"\le": "≤", r"\leq": "≤", r"\leqslant": "≤", r"\ge": "≥", r"\geq": "≥", r"\geqslant": "≥",
-    r"\lt": "<", r"\gt": ">", r"\ne": "≠", r"\neq": "≠", r"\approx": "≈", r"\in": "∈",
-    r"\newrow": "newrow", r"\cup": _CUP,
-    r"\infty": "∞", r"\pi": "π", r"\{": "{", r"\}": "}", r"\lbrace": "{",
-    r"\rbrace": "}", r"\lbrack": "[", r"\rbrack": "]", r"\langle": "⟨", r"\rangle": "⟩",
-    r"\vert": "|", r"\mid": "|", r"\lvert": "|", r"\rvert": "|", r"\emptyset": "∅",
-    r"\varnothing": "∅", "×": "*", "·": "*", "÷": "/", "⋅": "*", "−": "-", "–": "-", "<=": "≤",
-    ">=": "≥", "!=": "≠", "==": "=", "**": "^",
-}  # fmt: skip
-_GROUP_OPEN, _GROUP_CLOSE = "\\{group", "\\}group"
 _RELATIONS = frozenset("=<>≤≥≠≈∈")
 _CLOSE = {"(": ")]", "[": ")]", "⟨": "⟩"}
-_ENVIRONMENT = re.compile(
-    r"\\(begin|end)\s?\{\s?(?:[pbvBV]?matrix|smallmatrix|array)\*?\s?\}(?:\s?\{[clr| ]{0,40}\})?"
-)
-
-_REPLACE = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\{,\}|\\!\s?,\s?|,\s?\\!|(?<=\d)\\,(?=\d{3})", ","),
-        (r"\\left(?![a-z])|\\right(?![a-z])|\\[bB]igg?[lr]?(?![a-z])|\\displaystyle|\\limits", " "),
-        (r"\\(?:quad|qquad|hspace\{[^{}]{0,9}\}|[!,;: ])|~|&nbsp;|[\u00a0\u202f]", " "),
-        (r"\\[dtc]frac(?![a-z])", r"\\frac"),
-        (r"\\[dt]binom(?![a-z])", r"\\binom"),
-        (r"\\(?:mathrm|mathbf|mathit|boldsymbol|mathsf|operatorname)\s?\{([A-Za-z]{1,6})\}", r"\1"),
-        (r"\\(?:text|textbf|textit|mbox|textrm)\s?\{\s?,?\s?(and|or)\s?\}", r" \1 "),
-        (r"\\(?:text|textbf|textit|mbox|textrm)\s?\{\s?\(?([A-Za-z])\)?\s?\}", r" \1 "),
-        (r"\^\s?\{?\s?\\circ\s?\}?|\u00b0|\\degree", ""),
-        (r"√", r"\\sqrt"),
-        (r"²", "^2"),
-        (r"³", "^3"),
-    )
-)
-_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])", re.ASCII)
-_TOKEN = re.compile(
-    r"(?P<number>\d+(?:\.\d+)?|\.\d+)|(?P<command>\\(?:[A-Za-z]+|[^\sA-Za-z]))"
-    r"|(?P<word>[A-Za-z]+)|(?P<two><=|>=|!=|==|\*\*)|(?P<one>\S)",
-    re.ASCII,
-)
-
-
-class Unreadable(Exception):
-    """The text is not in this notation (it may be in another)."""
 
 
 def read(text: str) -> Tree:
@@ -96,63 +41,14 @@ def read(text: str) -> Tree:
     Raises:
         Unreadable: The text is not covered; nothing is said about whether it means something.
     """
-    return _Parser(_tokens(text)).whole()
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    """Kind and text of each token; kinds are number, letter, word, command, mark."""
-    if len(text) > LONGEST:
-        raise Unreadable("too long")
-    text = " ".join(text.split())
-    text = _ENVIRONMENT.sub(r" \\matrix\1 ", text)
-    text = text.replace("\\\\", r" \newrow " if "matrixbegin" in text else "\\")
-    for pattern, replacement in _REPLACE:
-        text = pattern.sub(replacement, text)
-    if not any(mark in text for mark in "([{"):
-        text = _THOUSANDS.sub(lambda found: found[0].replace(",", ""), text)
-    tokens: list[tuple[str, str]] = []
-    for found in _TOKEN.finditer(text):
-        kind, token = found.lastgroup or "", found[0]
-        if kind == "word":
-            tokens += _letters(token)
-        elif kind == "number":
-            tokens.append((kind, token))
-        else:
-            tokens.append(_mark(token))
-    return tokens
-
-
-def _mark(token: str) -> tuple[str, str]:
-    if token in _SYMBOLS:
-        return "mark", _SYMBOLS[token]
-    if token[0] == "\\":
-        name = token[1:]
-        return ("letter", name) if name in GREEK else ("command", name)
-    if token in "{}":
-        return "mark", _GROUP_OPEN if token == "{" else _GROUP_CLOSE
-    return "mark", token
-
-
-def _letters(word: str) -> list[tuple[str, str]]:
-    """A run of letters: a known name, or one variable a letter."""
-    if word in FUNCTIONS or word in ("sqrt", "frac"):
-        return [("command", word)]
-    if word in ("and", "or"):
-        return [("mark", ",")]
-    if word == "pi":
-        return [("mark", "π")]
-    if word in ("oo", "inf", "infinity"):
-        return [("mark", "∞")]
-    if len(word) > 3 or word.lower() in ("mod", "gcd", "lcm", "min", "max", "det", "lim", "not"):
-        raise Unreadable(word[:20])
-    return [("letter", letter) for letter in word]
+    return _Parser(tokens(text)).whole()
 
 
 class _Parser:
     """Recursive descent over the tokens; ``depth`` bounds the recursion."""
 
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
-        self.tokens = tokens
+    def __init__(self, found: list[tuple[str, str]]) -> None:
+        self.tokens = found
         self.at = 0
         self.depth = 0
 
@@ -206,7 +102,7 @@ class _Parser:
 
     def union(self) -> Tree:
         parts = [self.sum()]
-        while self.accept(_CUP):
+        while self.accept(CUP):
             parts.append(self.sum())
         return ("union", *parts) if len(parts) > 1 else parts[0]
 
@@ -256,7 +152,7 @@ class _Parser:
         kind, text = self.peek()
         if kind in ("number", "letter", "command"):
             return text != "matrixend"
-        return kind == "mark" and text in ("(", "[", "{", "⟨", "π", "∞", _GROUP_OPEN)
+        return kind == "mark" and text in ("(", "[", "{", "⟨", "π", "∞", GROUP_OPEN)
 
     def power(self) -> Tree:
         return self.raised(self.atom())
@@ -301,7 +197,7 @@ class _Parser:
     def number(self, text: str) -> Tree:
         whole, _, places = text.partition(".")
         value = Fraction(Decimal(text))
-        tree = ("n", value, len(places) if places else None)
+        tree = ("n", value, len(places) if places.isdecimal() else None)
         if not places and self.peek() == ("command", "frac"):
             back = self.at
             self.take()
@@ -324,10 +220,10 @@ class _Parser:
         kind, text = self.take()
         if kind in ("number", "letter"):
             return text
-        if (kind, text) != ("mark", _GROUP_OPEN):
+        if (kind, text) != ("mark", GROUP_OPEN):
             raise Unreadable("subscript")
         found = ""
-        while not self.accept(_GROUP_CLOSE):
+        while not self.accept(GROUP_CLOSE):
             kind, text = self.take()
             if kind not in ("number", "letter"):
                 raise Unreadable("subscript")
@@ -359,9 +255,9 @@ class _Parser:
 
     def group(self) -> Tree:
         """An argument in braces, or one digit, letter or command."""
-        if self.accept(_GROUP_OPEN):
-            tree = self.items(("mark", _GROUP_CLOSE))
-            self.expect(_GROUP_CLOSE)
+        if self.accept(GROUP_OPEN):
+            tree = self.items(("mark", GROUP_CLOSE))
+            self.expect(GROUP_CLOSE)
             return tree
         kind, text = self.peek()
         if kind == "number" and "." not in text and len(text) > 1:  # \frac12, \sqrt34
@@ -386,7 +282,7 @@ class _Parser:
 
     def argument(self) -> Tree:
         """``(x)`` or ``{x}`` alone, else the factors up to the next sign or function."""
-        if self.peek() in (("mark", "("), ("mark", _GROUP_OPEN)):
+        if self.peek() in (("mark", "("), ("mark", GROUP_OPEN)):
             return self.raised(self.atom()) if self.peek()[1] != "(" else self.atom()
         factors = [self.power()]
         while self.starts_factor() and not (
@@ -401,9 +297,9 @@ class _Parser:
             return ("v", mark)
         if mark == "∅":
             return ("set",)
-        if mark == _GROUP_OPEN:
-            tree = self.items(("mark", _GROUP_CLOSE))
-            self.expect(_GROUP_CLOSE)
+        if mark == GROUP_OPEN:
+            tree = self.items(("mark", GROUP_CLOSE))
+            self.expect(GROUP_CLOSE)
             return tree
         if mark == "{":
             if self.accept("}"):
@@ -422,7 +318,10 @@ class _Parser:
                 raise Unreadable("bracket never closed")
             if tree[0] != "list" and mark + close == "()":
                 return tree
-            return ("tuple", mark, close, *_several(tree))
+            inside = _several(tree)
+            if len(inside) != 2 and mark + close not in ("()", "[]", "⟨⟩"):
+                raise Unreadable("brackets of different kinds")
+            return ("tuple", *_ends(mark, close, inside), *inside)
         return None
 
     def matrix(self) -> Tree:
@@ -442,6 +341,15 @@ class _Parser:
 
 def _several(tree: Tree) -> tuple[Tree, ...]:
     return tree[1:] if tree[0] == "list" else (tree,)
+
+
+def _ends(left: str, right: str, inside: tuple[Tree, ...]) -> tuple[str, str]:
+    """Brackets as they count: an interval is open where it ends at infinity, however written."""
+    if len(inside) == 2 and inside[0] == ("neg", ("v", "∞")):
+        left = "("
+    if len(inside) == 2 and inside[1] == ("v", "∞"):
+        right = ")"
+    return left, right
 
 
 def _product(factors: list[Tree]) -> Tree:

@@ -18,6 +18,7 @@ other languages, weak claims more than 20,000 characters before the end.
 
 import re
 from bisect import bisect_left
+from collections.abc import Collection
 from dataclasses import dataclass
 
 WEAK_REACH = 20_000
@@ -58,7 +59,8 @@ _NO_VALUE = re.compile(
     re.IGNORECASE,
 )
 _MATH = re.compile(
-    r"\s*(?:\$\$(?P<a>[^$]+)\$\$|\$(?P<b>[^$\n]+)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\])",
+    r"\s*(?:\$\$(?P<a>(?:\\.|[^$\\])+)\$\$|\$(?P<b>(?:\\.|[^$\\\n])+)\$"
+    r"|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\])",
     re.DOTALL,
 )
 _NO_WORD = re.compile(r"\\q?quad|\\[;,!()\[\] ]|\\text|[{}$]")
@@ -190,7 +192,7 @@ def _boxes(text: str) -> list[Claim]:
     if "\\boxed" not in text and "\\fbox" not in text:
         return []
     heads = list(_BOX.finditer(text))[-MOST_CLAIMS:]
-    ends = _closing(text, heads[0].end() - 1) if heads else {}
+    ends = _closing(text, [head.end() - 1 for head in heads]) if heads else {}
     claims: list[Claim] = []
     for head in heads:
         if claims and claims[-1].text is not None and head.start() < claims[-1].end:
@@ -211,15 +213,21 @@ def _boxes(text: str) -> list[Claim]:
     return claims
 
 
-def _closing(text: str, start: int) -> dict[int, int]:
-    """Index of each opening brace from ``start`` on -> index of the one that closes it."""
+def _closing(text: str, wanted: Collection[int]) -> dict[int, int]:
+    """Index of each wanted opening brace -> index of the one that closes it, if any does."""
     ends: dict[int, int] = {}
     opened: list[int] = []
-    for found in _BRACE.finditer(text, start):
+    left = set(wanted)
+    for found in _BRACE.finditer(text, min(left)):
         if found[0] == "{":
             opened.append(found.start())
         elif found[0] == "}" and opened:
-            ends[opened.pop()] = found.start()
+            brace = opened.pop()
+            if brace in left:
+                ends[brace] = found.start()
+                left.remove(brace)
+                if not left:
+                    break
     return ends
 
 

@@ -39,21 +39,37 @@ def stands_for(decimal: Tree, exact: Tree, places: int) -> bool:
 
 
 def assigned(tree: Tree) -> tuple[Tree | None, Tree]:
-    """The name and the value of ``x = 2 + 3 = 5`` or ``f(x) ≈ 1.3``; None without a name."""
+    """The name and the value of ``x = 2 + 3 = 5`` or ``f(x) ≈ 1.3``; None without a name.
+
+    The value is the last one, or the one before the first ``≈``.
+    """
+    name, values, operators = _equated(tree)
+    at = operators.find("≈")
+    return name, values[at] if at >= 0 else values[-1]
+
+
+def rounded(tree: Tree) -> Tree | None:
+    """The last value of ``x = 22/7 ≈ 3.14``, where it is within a hundredth of the exact one."""
+    _, values, operators = _equated(tree)
+    if "≈" not in operators:
+        return None
+    exact, last = numeric.real(values[operators.find("≈")]), numeric.real(values[-1])
+    close = exact is not None and last is not None and abs(exact - last) <= 0.01 * abs(exact)
+    return values[-1] if close else None
+
+
+def _equated(tree: Tree) -> tuple[Tree | None, tuple[Tree, ...], str]:
+    """Name, values and what stands between the values; the tree alone where nothing is assigned."""
     if tree[0] != "chain" or set(tree[1]) - {"=", "≈"}:
-        return None, tree
+        return None, (tree,), ""
     operators, operands = tree[1], tree[2:]
-    last = operators.find("≈") if "≈" in operators[1:] or len(operators) == 1 else len(operators)
-    exact = operands[last] if last > 0 else operands[-1]
-    if operators == "≈":
-        exact = operands[1]
     if _is_name(operands[0]):
-        return operands[0], exact
+        return operands[0], operands[1:], operators[1:]
     if len(operands) == 2 and _is_name(operands[1]) and not numeric.letters(operands[0]):
-        return operands[1], operands[0]
-    if not any(numeric.letters(operand) - {"π", "e"} for operand in operands):
-        return None, exact
-    return None, tree
+        return operands[1], operands[:1], ""
+    if any(numeric.letters(operand) - {"π", "e"} for operand in operands):
+        return None, (tree,), ""
+    return None, operands, operators
 
 
 def simple(tree: Tree) -> Tree:

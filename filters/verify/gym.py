@@ -67,6 +67,7 @@ _BOMBS = {"coin_flip": re.compile(r"[eE][-+]?\d{5,}"), "rubiks_cube": re.compile
 _BITWISE = re.compile(r"0x[0-9a-fA-F]+|\d+|<<|>>|[-+*()&|^~\s]")
 
 _HASHES = re.compile(r"^[ \t]*####(?!#)", re.MULTILINE)
+_BOLD = re.compile(r"(?<![\w)])\*\*([^*\n]+)\*\*(?!\w)")
 _MONEY = re.compile(r"[$€£]?\s*([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
 
 
@@ -197,7 +198,7 @@ def _claims(text: str, gold: str | None, many_lines: bool) -> list[str]:
     if rest is None and many_lines and (hashes_at := list(_HASHES.finditer(text))):
         rest = text[hashes_at[-1].end() :]
     if rest is not None:
-        whole = many_lines or rest.lstrip().startswith("```")
+        whole = many_lines or rest.lstrip().startswith(("```", "[", "{"))
         found = [rest if whole else "", line or ""]
     elif blocks := fenced(text):
         found = [blocks[-1]]
@@ -209,6 +210,8 @@ def _is_bare(text: str, gold: str | None) -> bool:
     """Whether a text can be an answer and nothing else."""
     size = 2 * len(gold) + 20 if gold is not None else LONGEST
     lines = len(gold.strip().splitlines()) if gold is not None else 1
+    if text.lstrip().startswith(("[", "{")):  # JSON may be spread over lines
+        size, lines = 4 * size, len(text)
     return len(text.strip()) <= size and len(text.strip().splitlines()) <= max(1, lines)
 
 
@@ -220,7 +223,11 @@ def _forms(claim: str, many_lines: bool) -> list[str]:
     if many_lines and "\n" in claim.strip():
         return forms
     bare = unwrap(claim)
-    forms += [bare, *(weak.text for weak in weak_claims(claim)[-1:] if weak.text)]
+    forms += [
+        bare,
+        unwrap(_BOLD.sub(r"\1", claim)),
+        *(weak.text for weak in weak_claims(claim)[-1:] if weak.text),
+    ]
     if money := _MONEY.fullmatch(bare):
         forms += [money[1], money[1].replace(",", "")]
     return forms

@@ -4,9 +4,8 @@ Three steps. Numbers and words are compared as they are written (`filters.verify
 answers are read into trees and compared by exact arithmetic, helped by numbers that only ever say
 "different" (`filters.verify.equivalence`). Both steps are bounded and run in the calling process
 (`quick`, no library behind it, nothing of the text is executed). What they cannot decide goes to
-math-verify, gold first, with its own time-outs off (they are signals, which work in the main thread
-only and never stop big-integer work); that step belongs in a worker process with limits from
-outside (`filters.verify.pool`), and only texts that cannot run away get there
+math-verify (`filters.verify.library`), gold first; that step belongs in a worker process with
+limits from outside (`filters.verify.pool`), and only texts that cannot run away get there
 (`filters.verify.bounds`).
 
 Outcomes: no marked answer is UNPARSED, or TRUNCATED where the length limit cut the completion off.
@@ -22,26 +21,28 @@ different); whether the reasoning supports the answer; golds whose meaning needs
 
 import re
 import time
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
-from filters.verify import equivalence, expression, quantity
+from filters.verify import equivalence, expression, library, quantity, tokens
 from filters.verify.bare import math_claim
-from filters.verify.bounds import fits, strange
+from filters.verify.bounds import fits
 from filters.verify.expression import Tree
-from filters.verify.extract import Claim, strong_claims, undecorate, unwrap
-from filters.verify.normal import TooLarge
+from filters.verify.extract import Claim, final_claim, strong_claims, undecorate, unwrap
+from filters.verify.polynomial import TooLarge
+from filters.verify.units import units_differ, without_unit
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
-_UNIT = re.compile(
-    r"(?<=[\d})\w])"
-    r"(?:\s*\\(?:text|mathrm|mbox|textrm)\s*\{\s*(?!(?:and|or)\b)[A-Za-z][A-Za-z ./]*\}"
-    r"|\s+(?:square |cubic |sq\.? )?"
-    r"(?:[kcm]m|ft|inches|feet|units?|degrees|(?:kilo|centi|milli)?met(?:er|re)s))"
-    r"(?:\s*\^\s*\{?[23]\}?)?\s*$"
-)
-_DECIMAL_COMMA = re.compile(r"-?(?![1-9]\d{0,2},\d{3}$|0\d)\d{1,20},\d{1,20}", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"-?(?![1-9]\d{0,2},\d{3}$|0\d)\d{1,20},\d{2,20}", re.ASCII)
+_WARM_UP = (
+    ("0.5x", r"\frac{1}{2}"), ("x^2", r"\int_0^x 2t dt"), ("3", r"\sum_{k=1}^2 k"),
+    ("1", r"\lim_{x \to 0} \frac{\sin x}{x}"),
+)  # fmt: skip
+"""Comparisons whose parts of sympy are imported on first use."""
+_LETTER = re.compile(r"\(?([A-H])\)?")
+_CHOSEN = re.compile(r"\s*(?:\(([A-H])\)|([A-H])[):.])\s*(?=\S)")
+_BRACKETED = re.compile(r"\(([A-H])\)")
+_THREE_LETTERS = re.compile(r"[^\W\d_]{3,}(?:[ -][^\W\d_]+){0,5}")
 _WORD = re.compile(r"[^\W\d_]{2,}(?:[ -][^\W\d_]{2,}){0,5}")
 
 
@@ -84,14 +85,14 @@ class MathVerifier:
         claim = math_claim(candidate.completion)
         assert claim is not None
         assert claim.text is not None
-        gold = _parsed_gold(_gold(problem.answer))
+        gold = library.parsed_gold(_gold(problem.answer))
         if not gold:
             return self._bad_gold(problem, candidate, claim.text, began)
-        answer = _parse(claim.text)
+        answer = library.parse(claim.text)
         if not answer:
             reason = f"the marked answer {shorten(claim.text)!r} is not readable as an expression"
             return self._say(candidate, Outcome.UNPARSED, reason, began, claim.text)
-        return self._judge(problem, candidate, _equal(gold, answer), began, claim.text)
+        return self._judge(problem, candidate, library.equal(gold, answer), began, claim.text)
 
     def decides_on(self, problem: Problem, candidate: Candidate) -> str | None:
         """The marked answer; None where there is none, or one that may be cut off."""
@@ -102,7 +103,8 @@ class MathVerifier:
 
     def prepare(self) -> None:
         """Imports math-verify and fills its caches, so that no row's time pays for it."""
-        _equal(_parse(r"\frac{1}{2}"), _parse("0.5x"))
+        for gold, answer in _WARM_UP:
+            library.equal(library.parse(gold), library.parse(answer))
 
     def _judge(
         self, problem: Problem, candidate: Candidate, right: bool, began: float, extracted: str
@@ -163,18 +165,37 @@ def _compare_simply(gold: str, answer: str) -> bool | None:
     number = _number(gold)
     if number is not None:
         other = quantity.read(answer)
+        if other is None and _THREE_LETTERS.fullmatch(unwrap(answer)):
+            return False
         return None if other is None else quantity.same(number, other)
     word = unwrap(gold)
-    if _WORD.fullmatch(word) and word.casefold() == unwrap(answer).casefold():
+    if letter := _LETTER.fullmatch(word):
+        return _same_letter(letter[1], unwrap(answer))
+    if not _WORD.fullmatch(word):
+        return None
+    said = unwrap(answer)
+    if word.casefold() == said.casefold():
         return True
-    return None
+    decided = _THREE_LETTERS.fullmatch(word) and (_WORD.fullmatch(said) or said.isdecimal())
+    return False if decided else None
+
+
+def _same_letter(gold: str, answer: str) -> bool | None:
+    """A letter against ``(C) 7``, a choice with its text; None for anything else."""
+    chosen = _CHOSEN.match(answer)
+    if chosen is None:
+        return None
+    letter = chosen[1] or chosen[2]
+    return letter == gold and set(_BRACKETED.findall(answer)) <= {letter}
 
 
 def _compare_trees(gold: str, answer: str) -> bool | None:
     """Expressions and what is made of them."""
     first = _gold_tree(gold)
     second = None if first is None else _tree(answer)
-    return None if first is None or second is None else equivalence.equal(first, second)
+    if first is None or second is None:
+        return None
+    return False if units_differ(gold, answer) else equivalence.equal(first, second)
 
 
 @lru_cache(4096)
@@ -188,62 +209,16 @@ def _gold_tree(gold: str) -> Tree | None:
 
 
 def _tree(text: str) -> Tree | None:
-    if len(text) > expression.LONGEST:
+    if len(text) > tokens.LONGEST:
         return None
     try:
-        return expression.read(_UNIT.sub("", undecorate(text)).replace("$", " "))
-    except expression.Unreadable:
+        return expression.read(without_unit(text).replace("$", " "))
+    except tokens.Unreadable:
         return None
-
-
-@cache
-def _math_verify() -> tuple[Any, list[Any]]:
-    """The library and how it reads, on first need.
-
-    Its own stripping of units is off: it takes any last letter for a unit and reads ``5t`` as 5.
-    """
-    import logging
-
-    import math_verify
-    from latex2sympy2_extended import NormalizationConfig
-
-    logging.getLogger("math_verify").setLevel(logging.ERROR)  # "time-outs are off": yes
-    how = NormalizationConfig(
-        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none"
-    )
-    latex = math_verify.LatexExtractionConfig(boxed_match_priority=-1, normalization_config=how)
-    return math_verify, [latex, math_verify.ExprExtractionConfig()]
-
-
-@lru_cache(1024)
-def _parsed_gold(text: str) -> list[Any]:
-    return _parse(text)
-
-
-def _parse(text: str) -> list[Any]:
-    """What math-verify reads in an answer: expressions, never mere strings; empty for nothing."""
-    if strange(text):
-        return []
-    library, how = _math_verify()
-    read = library.parse(_as_latex(text), how, parsing_timeout=None)
-    return [one for one in read if not isinstance(one, str)]
-
-
-def _as_latex(text: str) -> str:
-    """An answer as math-verify reads it: in dollars, units off, powers of two digits in braces."""
-    bare = _UNIT.sub("", undecorate(text)).replace("**", "^")
-    bare = re.sub(r"\^(-?\d{2,}|-\d)", r"^{\1}", bare)
-    return bare if re.search(r"(?<!\\)\$", bare) else f"${bare}$"
-
-
-def _equal(gold: list[Any], answer: list[Any]) -> bool:
-    library, _ = _math_verify()
-    right: bool = library.verify(gold, answer, timeout_seconds=None, raise_on_error=True)
-    return right
 
 
 @lru_cache(4096)
 def _gold(answer: str) -> str:
     r"""The gold; a source may give a whole solution that marks it (``\boxed{}``, ``####``)."""
-    marked = strong_claims(answer)
-    return (marked[-1].text if marked else None) or answer
+    marked = final_claim(answer) if strong_claims(answer) else None
+    return (marked.text if marked else None) or answer

@@ -32,7 +32,7 @@ LONGEST = 50_000
 MANY_PLACES = 6
 """Decimal places from which on a decimal may stand for a value it cannot write exactly."""
 
-_UNITS: dict[str, tuple[str, Fraction]] = {
+UNITS: dict[str, tuple[str, Fraction]] = {
     word: (kind, Fraction(factor))
     for kind, factor, words in (
         ("dollar", "1", "$ dollar dollars usd bucks"),
@@ -60,6 +60,7 @@ _UNITS: dict[str, tuple[str, Fraction]] = {
     )
     for word in words.split()
 }
+"""Unit -> what it measures, and how many base units it is."""
 _MAGNITUDES = {
     "dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9,
     "trillion": 10**12,
@@ -162,7 +163,7 @@ def _simple(found: re.Match[str]) -> Quantity:
     places = len(digits.partition(".")[2]) if "." in digits else None
     value = Fraction(int(digits)) if places is None else Fraction(Decimal(digits))
     value = -value if found["sign"] else value
-    kind, factor = _UNITS["$"] if found["money"] else (None, Fraction(1))
+    kind, factor = UNITS["$"] if found["money"] else (None, Fraction(1))
     return Quantity(value, places, kind=kind, factor=factor)
 
 
@@ -255,13 +256,13 @@ def _with_rest(
     rest = _NO_REMAINDER.sub("", rest)
     glued = bool(rest) and rest[0].isalpha()
     words = _words(rest)
-    if words is None or (glued and (words[0] not in _UNITS or len(words[0]) == 1)):
+    if words is None or (glued and (words[0] not in UNITS or len(words[0]) == 1)):
         return None
     while words and words[0] in _MAGNITUDES:
         value, places, words = value * _MAGNITUDES[words[0]], None, words[1:]
     if any(word in _MAGNITUDES for word in words):
         return None
-    unit = _UNITS.get(money) or (_UNITS.get(words[0]) if len(words) == 1 else None)
+    unit = UNITS.get(money) or (UNITS.get(words[0]) if len(words) == 1 else None)
     if unit is None:
         return Quantity(value, places, name=name)
     return Quantity(value, places, kind=unit[0], factor=unit[1], name=name)
@@ -272,14 +273,14 @@ def _words(rest: str) -> list[str] | None:
     rest = rest.strip().rstrip(".")
     if not rest:
         return []
-    if rest in _UNITS:
+    if rest in UNITS:
         return [rest]
     plain = re.sub(r"(?<=[A-Za-z])(?: ?\^ ?\{?[23]\}?|[²³])", " squared-unit", rest)
     plain = plain.replace("/", " per ").replace("$", " ").replace("'s", "s")
     words = plain.split()
     fits = len(words) <= 8 and all(_WORD.fullmatch(word) for word in words)
     words = [word.lower() for word in words]
-    known = all(len(word) > 1 or word in _UNITS or word == "a" for word in words)
+    known = all(len(word) > 1 or word in UNITS or word == "a" for word in words)
     if not fits or not known or _CHANGES_VALUE & set(words):
         return None
     return words

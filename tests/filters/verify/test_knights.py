@@ -67,6 +67,15 @@ def test_table(completion: str, outcome: Outcome, why: str) -> None:
     assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
 
 
+def test_cut_off_before_the_end_is_truncated() -> None:
+    for said, outcome in (
+        (f"Answer: {GOLD}", Outcome.TRUNCATED),
+        (f"<answer>{GOLD}</answer>", RIGHT),
+    ):
+        found = PuzzleVerifier().verify(ASKED, candidate(said, finish_reason="length"))
+        assert found.outcome is outcome
+
+
 def test_the_gold_alone_is_enough() -> None:
     asked = problem(GOLD, verifier="puzzle")
     said = candidate("<answer>Zoey: knave, Oliver: knight, Mia: knave</answer>")

@@ -43,6 +43,7 @@ NUMBERS = [
     ("$5", "The answer is €5.", WRONG, "another currency"),
     ("18", r"\boxed{18 \text{ eggs}}", RIGHT, "what is counted"),
     ("90", r"\boxed{90^\circ}", RIGHT, "degrees"),
+    ("36", r"The answer is $\$36$.", RIGHT, "money in mathematics"),
     ("-5", "\\boxed{\u22125}", RIGHT, "Unicode minus"),
     ("5", "The answer is 5 million.", WRONG, "magnitude"),
     ("5000000", r"\boxed{5} million", RIGHT, "magnitude behind the box"),
@@ -137,6 +138,8 @@ EXPRESSIONS = [
     (r"\sin^2t", r"\boxed{\sin^2 t}", RIGHT, "and so in a function"),
     (r"\sin^2t", r"\boxed{\tan^2 t}", WRONG, "another function"),
     (r"2\sqrt{3}", r"\boxed{2\sqrt{3} \text{ cm}}", RIGHT, "a unit in text is one"),
+    (r"2\sqrt{3} \text{ m}", r"\boxed{2\sqrt{3} \text{ cm}}", WRONG, "another unit"),
+    (r"2\sqrt{3} \text{ m}", r"\boxed{2\sqrt{3}}", RIGHT, "a unit in the gold only"),
     (r"2\sqrt{3}", r"\boxed{\sqrt{12}}", RIGHT, "the same root"),
     (r"\frac{\sqrt{2}}{2}", r"\boxed{1/\sqrt{2}}", RIGHT, "a root in the denominator"),
     (r"\sqrt{2}+\sqrt{3}", r"\boxed{\sqrt{5}}", WRONG, "roots do not add up"),
@@ -202,6 +205,9 @@ SHAPES = [
     ("$p=-1,p=1/2$", r"\boxed{p=\frac12, p=-1}", RIGHT, "assignments in any order"),
     (r"\boxed{1} papers and \boxed{2} bins", r"\boxed{1, 2}", RIGHT, "boxes in the gold"),
     (r"\text{(E)}", r"\boxed{E}", RIGHT, "a letter in text"),
+    ("C", r"\boxed{\text{(C) } 7}", RIGHT, "a letter with the text of its choice"),
+    ("C", r"\boxed{\text{(D) } 7}", WRONG, "another letter"),
+    ("C", r"\boxed{\text{(C) or (D)}}", WRONG, "two letters"),
     (r"\text{Even}", r"\boxed{even}", RIGHT, "a word"),
     (r"\frac{", r"\boxed{7}", UNVERIFIABLE, "unreadable gold, any answer"),
     (r"\frac{", r"\boxed{\frac{}{}}", UNVERIFIABLE, "unreadable gold and answer"),
@@ -218,7 +224,7 @@ LEFT = [
 
 
 @pytest.mark.parametrize(
-    ("gold", "completion", "outcome", "why"), NUMBERS + WHERE + EXPRESSIONS + SHAPES + LEFT
+    ("gold", "completion", "outcome", "why"), NUMBERS + WHERE + EXPRESSIONS + SHAPES
 )
 def test_table(pool: VerifierPool, gold: str, completion: str, outcome: Outcome, why: str) -> None:
     [verdict] = pool.verify([(problem(gold), candidate(completion))])
@@ -231,9 +237,12 @@ def test_cut_off(gold: str, completion: str, outcome: Outcome, why: str) -> None
     assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
 
 
-@pytest.mark.parametrize(("gold", "completion"), [row[:2] for row in LEFT])
-def test_what_needs_algebra_is_left_to_a_worker(gold: str, completion: str) -> None:
+@pytest.mark.parametrize(("gold", "completion", "outcome", "why"), LEFT)
+def test_what_needs_algebra_is_left_to_a_worker(
+    gold: str, completion: str, outcome: Outcome, why: str
+) -> None:
     assert MATH.quick(problem(gold), candidate(completion)) is None
+    assert MATH.verify(problem(gold), candidate(completion)).outcome is outcome, why
 
 
 def test_verdict_says_what_was_found() -> None:

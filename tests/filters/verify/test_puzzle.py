@@ -2,8 +2,10 @@
 
 import contextlib
 import io
+import json
 import os
 import random
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,8 @@ def asked(family: str, item: dict[str, Any], **params: object) -> Problem:
 def drawn(family: str, count: int) -> tuple[Any, list[dict[str, Any]]]:
     import reasoning_gym
 
-    with contextlib.redirect_stdout(io.StringIO()):
+    quiet, scratch = contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory()
+    with quiet, scratch as folder, contextlib.chdir(folder):  # the programs of codeio write files
         data = reasoning_gym.create_dataset(family, seed=4242, size=count)
         return data, [data[i] for i in range(count)]
 
@@ -77,6 +80,7 @@ def test_every_family_agrees_with_its_own_scorer(family: str) -> None:
 
 NUMBER = {"answer": "7", "metadata": {}}
 GRID = {"answer": "1 2\n3 4", "metadata": {}}
+PEOPLE = {"answer": "Zoey is a sage, and Mia is a fool.", "metadata": {}}
 WORDS = {"answer": "such, the, of", "metadata": {}}
 
 FORMS = [
@@ -105,6 +109,23 @@ FORMS = [
     (WORDS, "Answer: Such, the, of", RIGHT, "a list with commas"),
     (WORDS, "Answer: such, the", WRONG, "half of it"),
 ]  # fmt: skip
+
+
+def test_marks_inside_an_answer() -> None:
+    said = candidate("<answer>**Zoey** is a **sage**, and **Mia** is a **fool**.</answer>")
+    verdict = PuzzleVerifier().verify(asked("knights_knaves", PEOPLE), said)
+    assert verdict.outcome is RIGHT
+
+
+@pytest.mark.parametrize("text", ["{}", "Answer:\n{}", "So:\n```json\n{}\n```"])
+def test_json_may_be_spread_over_lines(text: str) -> None:
+    colors = {"0": 1, "1": 2, "2": 1}
+    item = {"answer": json.dumps(colors), "metadata": {"puzzle": {
+        "vertices": [0, 1, 2], "edges": [(0, 1), (1, 2)], "num_colors": 2,
+        "color_options": [1, 2]}}}  # fmt: skip
+    said = candidate(text.replace("{}", json.dumps(colors, indent=2)))
+    verdict = PuzzleVerifier().verify(asked("graph_color", item), said)
+    assert verdict.outcome is RIGHT, verdict.reason
 
 
 @pytest.mark.parametrize(("entry", "completion", "outcome", "why"), FORMS)
@@ -168,6 +189,7 @@ def test_the_question_again_is_no_integral() -> None:
         ({"kind": "chess"}, "no such kind"),
         ({"kind": "gym"}, "no family"),
         ({"kind": "gym", "family": "acre", "entry": {}}, "no answer"),
+        ({"kind": "gym", "family": "acre", "entry": [1]}, "no entry"),
         ({"kind": "gym", "family": "acres", "entry": NUMBER}, "no such family"),
         ({"kind": "gym", "family": "acre", "params": {"x": 1}, "entry": NUMBER}, "no such setting"),
         ({"kind": "gym", "family": "sudoku", "entry": NUMBER}, "a gold that cannot be scored"),
@@ -192,10 +214,18 @@ def test_scorers_run_in_workers_and_rules_of_our_own_do_not(pool: VerifierPool) 
     assert [v.isolation for v in verdicts] == ["process", "none"]
 
 
-def test_cut_off_without_an_answer_is_truncated() -> None:
-    said = candidate("Let me see, it may be that", finish_reason="length")
-    verdict = PuzzleVerifier().verify(asked("acre", NUMBER), said)
-    assert verdict.outcome is Outcome.TRUNCATED
+@pytest.mark.parametrize(
+    ("entry", "completion", "outcome"),
+    [(NUMBER, "Let me see, it may be that", Outcome.TRUNCATED),
+     (NUMBER, "Answer: 7", Outcome.TRUNCATED),
+     (NUMBER, "Answer: 7\nThis is because", RIGHT),
+     (NUMBER, "<answer>7</answer> because", RIGHT),
+     (GRID, "Answer:\n1 2\n3 4", Outcome.TRUNCATED),
+     (GRID, "```\n1 2\n3 4\n```\nas", RIGHT)],
+)  # fmt: skip
+def test_cut_off(entry: dict[str, Any], completion: str, outcome: Outcome) -> None:
+    said = candidate(completion, finish_reason="length")
+    assert PuzzleVerifier().verify(asked("acre", entry), said).outcome is outcome
 
 
 @given(st.text(max_size=200))
