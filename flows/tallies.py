@@ -44,6 +44,15 @@ def tallies(store: Store) -> dict[int, Tally]:
     Raises:
         StoreError: The shards cannot be read.
     """
+    try:
+        return _count(store)
+    except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+        if "interrupted" in str(error).lower():
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _count(store: Store) -> dict[int, Tally]:
     found: dict[int, Tally] = {}
     with open_catalog(store) as connection:
         for round, name, *values in connection.execute(_VERIFIERS).fetchall():

@@ -68,3 +68,17 @@ def test_json_and_table_say_it(
     assert "flagged (correct)" in said
     assert "1 (0)" in said
     assert "math@1" in said
+
+
+@pytest.mark.parametrize(
+    ("said", "raised"), [("Query interrupted", KeyboardInterrupt), ("other", RuntimeError)]
+)
+def test_an_interrupted_query_is_ctrl_c(
+    store: Store, monkeypatch: pytest.MonkeyPatch, said: str, raised: type[BaseException]
+) -> None:
+    def interrupted(_: Store) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("flows.tallies.open_catalog", interrupted)
+    with pytest.raises(raised):
+        tallies(store)
