@@ -165,7 +165,7 @@ def _note(report: int) -> None:
 
 
 def _compiled(source: str, name: str) -> CodeType:
-    return compile(source, name, "exec", dont_inherit=True)
+    return compile(source.removeprefix("\ufeff"), name, "exec", dont_inherit=True)
 
 
 def _main_module(name: str) -> dict[str, Any]:

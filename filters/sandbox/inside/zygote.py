@@ -66,7 +66,7 @@ def _judge(channel: socket.socket, files: dict[str, int], *, weak: bool) -> None
     """Runs one job's tests in this fresh child and answers; never returns."""
     try:
         job = json.loads(wire.receive(channel))
-        cell.limit(job["limits"], weak=weak)
+        cell.limit(job["limits"], weak=weak, grace=10)  # reading one message may take some
         cell.filter_calls()
         sys.setrecursionlimit(5000)
         signal.signal(signal.SIGXCPU, tests.out_of_time)
