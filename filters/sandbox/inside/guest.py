@@ -175,7 +175,7 @@ def _without_asserts(source: str, name: str) -> CodeType:
 
 
 def _compiled(source: str, name: str) -> CodeType:
-    return compile(source, name, "exec", dont_inherit=True)
+    return compile(source.removeprefix("\ufeff"), name, "exec", dont_inherit=True)
 
 
 def _main_module(name: str) -> dict[str, Any]:

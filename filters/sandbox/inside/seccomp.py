@@ -10,7 +10,8 @@ Also refused is memory that no process's address space shows (memory files, Syst
 and queues, larger socket buffers), so that `cell` can count what a program uses. Internet sockets
 would be of no use without a network, and closed ones outlive the program that had them: a program
 that talks to itself over 127.0.0.1 does not work here. The limit on core files cannot be changed:
-it is what keeps a crash from starting the machine's own crash handler.
+it is what keeps a crash from starting the machine's own crash handler. Limits, priority and
+processors can be changed of the caller itself only: the keeper of its cell has the same user.
 """
 
 import errno
@@ -42,22 +43,21 @@ _REFUSED = {
     "set_mempolicy": (238, 237), "lookup_dcookie": (212, 18), "nfsservctl": (180, 42),
     "memfd_create": (319, 279), "shmget": (29, 194), "shmat": (30, 196), "shmctl": (31, 195),
     "msgget": (68, 186), "msgsnd": (69, 189), "semget": (64, 190), "semop": (65, 193),
-    "setpriority": (141, 140), "ioprio_set": (251, 30),
+    "ioprio_set": (251, 30),
 }  # fmt: skip
 KEEPERS = ("mount", "umount2", "unshare")
 """Calls that the keeper of a cell makes for every program."""
 _REFUSED_X86 = (172, 173, 154, 134, 156)  # iopl, ioperm, modify_ldt, uselib, _sysctl
 _CLONE, _CLONE3, _IOCTL = (56, 220), (435, 435), (16, 29)
 _SOCKET, _SOCKETPAIR, _SOCKET_OPTION = (41, 198), (53, 199), (54, 208)
-_LIMIT, _LIMIT_OF = (160, 164), (302, 261)
-_ON_ITSELF = (_LIMIT_OF, (142, 118), (144, 119), (314, 274), (203, 122))
-"""Calls that name a process, which must be 0: prlimit64 and the sched_set ones (param, scheduler,
-attr, affinity). All processes in the sandbox are one user's."""
+_LIMIT, _LIMIT_OF, _FILE_CONTROL, _PRIORITY = (160, 164), (302, 261), (72, 25), (141, 140)
+_SCHEDULE = ((142, 118), (144, 119), (203, 122), (314, 274))
 _NAMESPACES = 0x7E020080
 _LOCAL = 1
 _PUSH_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: typing into somebody's terminal
 _BUFFERS = (7, 8, 32, 33)  # SO_SNDBUF, SO_RCVBUF, and both by force
 _CORE = 4
+_FILE_CONTROLS = (1024, 1031)  # leases on files that others use, longer pipes
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000
@@ -112,11 +112,10 @@ def _arguments(which: int) -> list[bytes]:
     lines += _refuse_values(_SOCKET_OPTION[which], _THIRD, _BUFFERS)
     lines += _refuse_values(_LIMIT[which], _FIRST, (_CORE,))
     lines += _refuse_values(_LIMIT_OF[which], _SECOND, (_CORE,))
-    for pair in _ON_ITSELF:
-        lines += [
-            _step(_EQUAL, pair[which], 0, 4), _step(_LOAD, _FIRST), _step(_EQUAL, 0, 1, 0),
-            _refuse(errno.EPERM), _step(_LOAD, _NUMBER),
-        ]  # fmt: skip
+    lines += _refuse_values(_FILE_CONTROL[which], _SECOND, _FILE_CONTROLS)
+    for call in (*_SCHEDULE, _LIMIT_OF, _PRIORITY):
+        lines += _refuse_others(call[which], _FIRST)
+    lines += _refuse_others(_PRIORITY[which], _SECOND)
     for number in (_SOCKET[which], _SOCKETPAIR[which]):
         lines += [
             _step(_EQUAL, number, 0, 4), _step(_LOAD, _FIRST), _step(_EQUAL, _LOCAL, 1, 0),
@@ -143,6 +142,14 @@ def _refuse_values(number: int, argument: int, values: tuple[int, ...]) -> list[
     steps = [_step(_EQUAL, number, 0, count + 3), _step(_LOAD, argument)]
     steps += [_step(_EQUAL, v, count - i, 0) for i, v in enumerate(values[:-1], 1)]
     return [*steps, _step(_EQUAL, values[-1], 0, 1), _refuse(errno.EPERM), _step(_LOAD, _NUMBER)]
+
+
+def _refuse_others(number: int, argument: int) -> list[bytes]:
+    """Refuses a call where an argument is not 0, which means the caller itself."""
+    return [
+        _step(_EQUAL, number, 0, 4), _step(_LOAD, argument), _step(_EQUAL, 0, 1, 0),
+        _refuse(errno.EPERM), _step(_LOAD, _NUMBER),
+    ]  # fmt: skip
 
 
 def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

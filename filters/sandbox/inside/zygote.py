@@ -101,7 +101,7 @@ def _judge(
     if control is not None:
         control.close()
     try:
-        cell.limit(message["limits"], weak=processes == WEAK)
+        cell.limit(message["limits"], weak=processes == WEAK, grace=10)  # reading may take some
         with open(files["job"], "rb") as text:
             job = json.load(text)
         sys.setrecursionlimit(5000)

@@ -40,7 +40,11 @@ def factory(data: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable
     before = signal.getsignal(signal.SIGTERM)
 
     def call(*words: str) -> Said:
-        alone = words[0].startswith("-") or words[0] in ("validate", "audit") or "--data" in words
+        alone = (
+            words[0].startswith("-")
+            or words[0] in ("validate", "audit", "sandbox")
+            or "--data" in words
+        )
         where = [] if alone else ["--data", str(data)]
         capsys.readouterr()
         with pytest.raises(SystemExit) as end:
