@@ -1,15 +1,22 @@
 """``factory sandbox``: one program, run as a candidate's program would be."""
 
-import sys
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from flows.commands.common import json_option, print_json
 
 
-@click.command("sandbox", epilog="Example: factory sandbox program.py --cpu 2 < input.txt")
+@click.command("sandbox", epilog="Example: factory sandbox program.py --stdin input.txt")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--stdin",
+    "given",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="What the program reads; - for our own standard input. Else nothing.",
+)
 @click.option("--cpu", type=click.FloatRange(min=0.1), help="CPU seconds.")
 @click.option("--wall", type=click.FloatRange(min=0.1), help="Wall seconds.")
 @click.option("--memory", type=click.IntRange(min=32), help="MiB of memory.")
@@ -17,6 +24,7 @@ from flows.commands.common import json_option, print_json
 @json_option
 def command(
     file: Path,
+    given: TextIO | None,
     cpu: float | None,
     wall: float | None,
     memory: int | None,
@@ -25,8 +33,8 @@ def command(
 ) -> None:
     """Run a Python program in the sandbox.
 
-    What comes in on standard input is its input. A program that fails is a result (exit code 0
-    here, its own under "exit"); exit code 1 means that the sandbox itself is missing or failed.
+    A program that fails is a result (exit code 0 here, its own under "exit"); exit code 1 means
+    that the sandbox itself is missing or failed.
     """
     from filters.sandbox.limits import Limits
     from filters.sandbox.run import Sandbox
@@ -40,7 +48,6 @@ def command(
         ) from error
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    given = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
     usual = Limits()
     limits = Limits(
         cpu=cpu or usual.cpu,
@@ -48,7 +55,7 @@ def command(
         memory=memory << 20 if memory else usual.memory,
     )
     with Sandbox(limits, weak=weak) as sandbox:
-        ran = sandbox.run(source, given)
+        ran = sandbox.run(source, given.read() if given else "")
     if as_json:
         print_json(
             {

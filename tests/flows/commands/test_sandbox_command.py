@@ -1,6 +1,5 @@
 """``factory sandbox``: a program's end is a result, whatever it is; wrong input is not."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,11 @@ def program(tmp_path: Path) -> Callable[[str], str]:
 
 
 def test_a_program_with_its_input(
-    factory: Factory, program: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    factory: Factory, program: Callable[[str], str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("3 4"))
-    said = factory("sandbox", program("print(sum(map(int, input().split())))"), "--json")
+    (tmp_path / "input.txt").write_text("3 4")
+    words = ("--stdin", str(tmp_path / "input.txt"), "--json")
+    said = factory("sandbox", program("print(sum(map(int, input().split())))"), *words)
     assert said.code == 0
     assert set(said.json) == {"exit", "stdout", "stderr", "seconds", "isolation", "killed_by"}
     assert said.json["stdout"] == "7\n"
