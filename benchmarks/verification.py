@@ -14,9 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import verification_math
+from benchmarks import verification_code, verification_math
 
-PARTS: dict[str, Callable[[Path, list[str]], dict[str, Any]]] = {"math": verification_math.run}
+PARTS: dict[str, Callable[[Path, list[str]], dict[str, Any]]] = {
+    "math": verification_math.run,
+    "code": verification_code.run,
+}
 
 
 def main() -> None:

@@ -5,11 +5,13 @@ with any other outcome but unverifiable, which is our fault and counted on its o
 Wilson's 95% interval, per source and over all.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from filters.verify.costs import as_json
 from filters.verify.pool import VerifierPool
 from rsfactory.errors import InputError
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
@@ -17,6 +19,9 @@ from rsfactory.stats import wilson
 
 RIGHT = frozenset({"true", "1", "1.0", "yes", "right", "correct", "pass", "passed", "success"})
 WRONG = frozenset({"false", "0", "0.0", "no", "wrong", "incorrect", "fail", "failed", "failure"})
+
+IDS = ("task_id", "problem_id", "id")
+"""Columns that may say which problem a row is about, where none is called ``problem``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,59 +36,111 @@ class Labelled:
 
 
 def gold_candidate(problem: Problem) -> Candidate:
-    """A candidate that answers with the gold itself, marked as an answer."""
-    return written(problem, f"<answer>{problem.answer}</answer>", "gold")
+    """A candidate that answers with the gold itself, marked as an answer.
+
+    Where there is no answer but a worked solution (a program with its tests), that is the gold.
+    """
+    marked = f"<answer>{problem.answer}</answer>"
+    text = marked if problem.answer or problem.solution is None else problem.solution
+    return written(problem, text, "gold")
 
 
-def written(problem: Problem, completion: str, teacher: str) -> Candidate:
-    """A candidate that nobody sampled."""
+def written(problem: Problem, completion: str, teacher: str, index: int = 0) -> Candidate:
+    """A candidate that nobody sampled; ``index`` tells it from others of its problem."""
     return Candidate(
-        id=Candidate.key(problem.id, "", teacher, "{}", problem.row), problem_id=problem.id,
-        prompt_id="", teacher=teacher, sampling="{}", index=problem.row, attempt=0, round=0,
+        id=Candidate.key(problem.id, "", teacher, "{}", index), problem_id=problem.id,
+        prompt_id="", teacher=teacher, sampling="{}", index=index, attempt=0, round=0,
         hinted=False, seed=0, max_tokens=0, completion=completion, reasoning=None,
         finish_reason="stop", prompt_tokens=0, tokens=0,
     )  # fmt: skip
 
 
 def labelled(
-    number: int, row: Mapping[str, Any], columns: Mapping[str, str], verifier: str, file: str
+    number: int,
+    row: Mapping[str, Any],
+    columns: Mapping[str, str],
+    verifier: str,
+    file: str,
+    find: Callable[[str], Problem] | None = None,
 ) -> Labelled:
     """One row of a labelled file.
 
     Args:
         number: Its place in the file, from 0.
-        row: Columns ``gold``, ``completion``, ``label``; perhaps ``problem``, ``source``,
-            ``choices`` and ``domain``.
+        row: Columns ``completion`` and ``label``; ``gold``, or else ``problem`` (or one of `IDS`)
+            with an id that ``find`` knows; perhaps ``source``, ``choices``, ``domain`` and
+            ``metadata`` (JSON text, or what JSON says).
         columns: Those names -> the file's own, where they differ.
         verifier: Who judges it.
         file: Its source where the row names none.
+        find: The problem with an id; raises InputError where there is none.
 
     Raises:
-        InputError: A column is missing, or a label is neither right nor wrong.
+        InputError: A column is missing, a label is neither right nor wrong, or no problem has
+            the id.
     """
 
     def value(name: str, default: Any = None) -> Any:
-        return row.get(columns.get(name, name), default)
+        found = row.get(columns.get(name, name))
+        return default if found is None else found
 
-    for name in ("gold", "completion", "label"):
+    where = f"{file}, row {number}"
+    problem = _problem(number, value, verifier, file) or _found(row, columns, value, find, where)
+    for name in ("completion", "label"):
         if value(name) is None:
-            raise InputError(
-                f"{file}, row {number}: expected a column {columns.get(name, name)!r}, found "
-                f"{', '.join(map(str, row))}; name it with --map {name}=COLUMN"
-            )
-    choices = value("choices", [])
-    problem = Problem(
-        id=Problem.key(file, str(value("problem", number)), str(value("gold"))),
-        source=str(value("source", file)), split="audit", domain=str(value("domain", "math")),
-        verifier=verifier, prompt=str(value("problem", "")), answer=str(value("gold")),
-        choices=[str(choice) for choice in choices], solution=None, row=number,
-    )  # fmt: skip
+            raise _missing(name, row, columns, where)
+    metadata = value("metadata")
+    if metadata is not None:
+        text = metadata if isinstance(metadata, str) else json.dumps(metadata, ensure_ascii=False)
+        problem = replace(problem, metadata=text)
+    source = str(value("source", file))
     return Labelled(
         row=number,
-        source=problem.source,
+        source=source,
         problem=problem,
-        candidate=written(problem, str(value("completion")), problem.source),
-        label=_label(value("label"), file, number),
+        candidate=written(problem, str(value("completion")), source, number),
+        label=_label(value("label"), where),
+    )
+
+
+def _problem(number: int, value: Callable[..., Any], verifier: str, file: str) -> Problem | None:
+    """The problem that a row with a gold brings along; None for one without."""
+    if value("gold") is None:
+        return None
+    gold = str(value("gold"))
+    return Problem(
+        id=Problem.key(file, str(value("problem", number)), gold),
+        source=str(value("source", file)), split="audit", domain=str(value("domain", "math")),
+        verifier=verifier, prompt=str(value("problem", "")), answer=gold,
+        choices=[str(choice) for choice in value("choices", [])], solution=None, row=number,
+    )  # fmt: skip
+
+
+def _found(
+    row: Mapping[str, Any],
+    columns: Mapping[str, str],
+    value: Callable[..., Any],
+    find: Callable[[str], Problem] | None,
+    where: str,
+) -> Problem:
+    """The problem that a row without a gold names by id."""
+    asked = next((v for v in (value("problem"), *map(row.get, IDS)) if v is not None), None)
+    if find is None or asked is None:
+        raise _missing("gold" if find is None else "problem", row, columns, where)
+    try:
+        return find(str(asked).strip())
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _missing(
+    name: str, row: Mapping[str, Any], columns: Mapping[str, str], where: str
+) -> InputError:
+    other = ", or give the problems that rows name by id with --problems FILE"
+    return InputError(
+        f"{where}: expected a column {columns.get(name, name)!r}, found "
+        f"{', '.join(map(str, row))}; name it with --map {name}=COLUMN"
+        f"{other if name == 'gold' else ''}"
     )
 
 
@@ -104,7 +161,10 @@ def audit(
         for source, places in sorted(by_source.items())
     }
     speed = round(len(rows) / seconds, 1) if seconds else 0.0
-    whole = {**_counts(rows, verdicts), "rows_per_second": speed, "by_source": counts}
+    costs = as_json(pool.costs())
+    whole = {
+        **_counts(rows, verdicts), "rows_per_second": speed, "by_source": counts, "costs": costs,
+    }  # fmt: skip
     return whole, verdicts
 
 
@@ -141,11 +201,11 @@ def _rate(count: int, of: int) -> dict[str, float] | None:
     return {"rate": share.mean, "low": share.low, "high": share.high}
 
 
-def _label(value: Any, file: str, number: int) -> bool:
+def _label(value: Any, where: str) -> bool:
     word = str(value).strip().casefold()
     if word in RIGHT or word in WRONG:
         return word in RIGHT
     raise InputError(
-        f"{file}, row {number}: expected a label that says right or wrong (true, false, pass, "
+        f"{where}: expected a label that says right or wrong (true, false, pass, "
         f"fail, 1, 0), got {str(value)[:40]!r}; name another column with --map label=COLUMN"
     )

@@ -5,7 +5,9 @@ for a judge or a majority is checked by `check` when a run is opened.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from filters.verify import GROUP_VERIFIERS, JUDGES
 from filters.verify.judge import FAILED
@@ -70,6 +72,8 @@ def decide_groups(
 def _judge(run: Run, pairs: Pairs) -> list[Verdict]:
     """A judge's verdicts, asked for all at once, so that a local engine makes batches.
 
+    What they waited together is shared among those that were asked, so that seconds add up.
+
     Raises:
         FactoryError: The judge answered nobody: that is no property of the candidates.
     """
@@ -81,7 +85,10 @@ def _judge(run: Run, pairs: Pairs) -> list[Verdict]:
         asked = (judges[p.verifier].judge(p, candidate, teacher) for p, candidate in pairs)
         return list(await asyncio.gather(*asked))
 
+    began = time.monotonic()
     verdicts = asyncio.run(all_at_once())
+    share = (time.monotonic() - began) / max(1, sum(bool(v.results) for v in verdicts))
+    verdicts = [replace(v, seconds=round(share, 6)) if v.results else v for v in verdicts]
     failed = [v for v in verdicts if v.reason.startswith(FAILED)]
     if failed and not any(v.results for v in verdicts):
         raise FactoryError(
@@ -124,7 +131,10 @@ def _without_gold(held_out: Sequence[Problem]) -> list[str]:
             f"held-out problems of {grouped[0].source} are decided by {grouped[0].verifier}, which "
             "measures agreement, not accuracy; give a held-out set with golds (--held-out FILE)"
         ]
-    bare = [p for p in held_out if not (p.answer or (p.verifier in JUDGES and p.solution))]
+    bare = [
+        p for p in held_out
+        if not (p.answer or (p.solution if p.verifier in JUDGES else p.metadata))
+    ]  # fmt: skip
     if bare:
         return [
             f"{len(bare)} of {len(held_out)} held-out problems of {bare[0].source} have no gold "

@@ -6,6 +6,7 @@ closes every child process on the way out, whatever happened.
 
 import contextlib
 import importlib.metadata
+import os
 import platform
 import re
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 from filters.checks import CHECKS
 from filters.verify import GROUP_VERIFIERS, JUDGES, VERIFIERS
+from filters.verify.code import SANDBOX, CodeVerifier
 from filters.verify.pool import VerifierPool
 from flows import deciders, teachers
 from flows.context import Run
@@ -60,6 +62,7 @@ def open_run(
             f"(a recipe's name begins it), got {named!r}"
         )
     store = Store(data / "runs" / named)
+    os.environ[SANDBOX] = recipe.sandbox  # reaches every process of the run
     source, held_out = _sources(recipe, seed)
     _check(recipe, source, held_out or source)
     need_disk(store.folder, _disk_needed(recipe), "a run")
@@ -118,6 +121,8 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
             "give a held-out set with other questions, or leave --held-out away"
         )
     deciders.check(recipe, first, held_out.held_out(recipe.evaluate.problems))
+    if any(problem.verifier == CodeVerifier.name for problem in first):
+        CodeVerifier().refuse_without_sandbox()
     for name in recipe.flags:
         if name not in CHECKS:
             raise InputError(f"flags: no check is called {name!r}; there is: {', '.join(CHECKS)}")

@@ -53,7 +53,7 @@ class JudgeSection(Section):
     teacher: str | None = None
     """Who judges: `local:MODEL`, `student` (as it was before any training) or `scripted`."""
     rubric: str = "science"
-    """`science`, `proof`, or the rubric itself; a problem's own comes first."""
+    """`science`, `proof`, or the rubric itself; a row's own `rubric` comes first."""
     votes: int = Field(3, gt=0)
     """Asked for each candidate; a vote is two requests, with the layout swapped."""
     agreement: float = Field(0.6, gt=0.5, le=1)
@@ -169,6 +169,8 @@ class GrpoSection(Section):
     """Weight of the KL term; 0 leaves the reference model out."""
     temperature: float = Field(0.9, gt=0)
     """Of the completions that GRPO samples."""
+    share_reward: float = Field(0.0, ge=0, lt=1)
+    """A wrong program's reward: this times the share of tests it passes; 0: only all count."""
     max_tokens: int | None = Field(None, gt=0)
     """Length limit of one completion; by default that of sampling."""
 
@@ -213,6 +215,8 @@ class Recipe(Section):
     """For people."""
     rounds: int = Field(3, gt=0)
     """How many, unless a gate stops before."""
+    sandbox: Literal["full", "weak"] = "full"
+    """Where programs run: `full` isolation or not at all; `weak` is none, at your own risk."""
     problems: ProblemsSection
     judge: JudgeSection = JudgeSection()
     majority: MajoritySection = MajoritySection()

@@ -165,7 +165,7 @@ class Verdict:
     isolation: str
     """``process`` (a killable worker), ``full`` or ``weak`` (the sandbox), ``none``."""
     results: list[str] = field(default_factory=list)
-    """Of each test in order: ``passed``, or why not; empty where the verifier runs no tests."""
+    """Of each test in order: ``passed``, or why not; of each vote of a judge what it says."""
     share: float | None = None
     """Share of tests passed, or of votes that agree; None where only the outcome is known."""
 

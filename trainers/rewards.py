@@ -34,6 +34,8 @@ class Weights:
     outcome: float = 1.0
     format: float = 0.1
     """Small: a wrong answer in the right form must stay far below a right one."""
+    share: float = 0.0
+    """Of the share of tests that a wrong program passes (or votes that agree with it)."""
 
 
 DEFAULT_WEIGHTS = Weights()
@@ -49,7 +51,9 @@ def reward(verdict: Verdict, completion: str, weights: Weights = DEFAULT_WEIGHTS
     if outcome is None:
         return None
     answered = verdict.outcome in (Outcome.CORRECT, Outcome.WRONG)
-    return weights.outcome * outcome + weights.format * (answered and format_reward(completion))
+    passed = (verdict.share or 0.0) if verdict.outcome is Outcome.WRONG else 0.0
+    formed = answered and format_reward(completion)
+    return weights.outcome * outcome + weights.share * passed + weights.format * formed
 
 
 def format_reward(completion: str) -> float:

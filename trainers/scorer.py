@@ -14,7 +14,7 @@ from rsfactory.ids import content_id
 from rsfactory.recipe import GrpoSection
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 from trainers.grpo_rows import GrpoRow
-from trainers.rewards import has_signal, reward
+from trainers.rewards import Weights, has_signal, reward
 
 
 class Pool(Protocol):
@@ -82,7 +82,8 @@ class Scorer:
             )
         ]
         verdicts = self.pool.verify(pairs)
-        made = [reward(v, c.completion) for v, (_, c) in zip(verdicts, pairs, strict=True)]
+        weights = Weights(share=self.settings.share_reward)
+        made = [reward(v, c.completion, weights) for v, (_, c) in zip(verdicts, pairs, strict=True)]
         self.outcomes.update(v.outcome for v in verdicts)
         self.steps.append(made)
         self.tokens += sum(map(len, completion_ids))

@@ -34,7 +34,8 @@ SHOWN = 3
 """Wrong steps that the evidence quotes."""
 
 _SPELLINGS = (
-    (re.compile(r"\\left|\\right|\\[,;!() \[\]]|\\quad|[$€£]|\\\$"), " "),
+    (re.compile(r"\\(?:left|right)(?![a-zA-Z])"), ""),  # f\left(2\right) stays f(2)
+    (re.compile(r"\\[,;!() \[\]]|\\quad|[$€£]|\\\$"), " "),
     (re.compile(r"(\d+)\s*\\[dt]?frac\s*\{(\d+)\}\s*\{(\d+)\}"), r"(\1+(\2)/(\3))"),
     (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"((\1)/(\2))"),
     (re.compile(r"\\times|\\cdot|\\ast|[×·∙⋅∗]|(?<=[\d)]) ?[xX] ?(?=[\d(])"), "*"),
@@ -51,6 +52,8 @@ _MARK = re.compile(r"<<([^<>]*)>>")
 _SIGN = re.compile(r"(?<![<>!=:≠≤≥])=(?![=>])|≈")
 _PLAIN = re.compile(r"[\d.+\-*/^() ]")
 _FIRST = re.compile(r"\d+(?:\.\d+)?(?=\s*[-+*/^])")
+_COMMAND = re.compile(r"\\(?![a-zA-Z]*arrow|implies|iff|therefore|to$)[a-zA-Z]+$")
+"""Of LaTeX, as the last thing before a step: ``\\sin``, ``\\star``; not what only says "so"."""
 _TOKEN = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+|[-+*/^()])")
 
 
@@ -120,7 +123,9 @@ def _suffix(text: str) -> str | None:
     piece, before = _balance(" ".join(text[start:].split()), text[:start].rstrip())
     if not piece or piece[0] in "*/^)+":
         return None
-    if before and ((touches and before[-1].isalnum()) or before[-1] in "%\\_{}=^"):
+    if before and ((touches and before[-1].isalnum()) or before[-1] in "%&\\_{}=^"):
+        return None
+    if _COMMAND.search(before[-40:]):
         return None
     if piece[0] == "-" and before:  # a minus or a dash behind words
         return None

@@ -66,6 +66,7 @@ def environment() -> dict[str, str]:
         "PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/tmp",
         "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONPATH": PACKAGES,
         "OPENBLAS_NUM_THREADS": "1",
+        "MALLOC_ARENA_MAX": "2",  # each reserves 64 MiB, and the limit is on address space
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ with the reason (`SandboxMissing`), never replaced by something weaker unless th
 
 import array
 import contextlib
+import fcntl
 import json
 import os
 import select
@@ -71,35 +72,51 @@ class Interpreter:
         self._control: socket.socket | None = None
         self._owner = 0
 
-    def spawn(self, job: Mapping[str, Any], files: Mapping[str, int]) -> "Cell":
+    def spawn(
+        self,
+        job: Mapping[str, Any],
+        files: Mapping[str, int],
+        limits: Mapping[str, Any],
+        folder: str | None = None,
+    ) -> "Cell":
         """Starts a job in a cell of its own.
 
         Args:
-            job: ``role`` (``program``, ``functions``, ``tests``), ``source``, ``limits`` and what
-                the role needs.
+            job: ``role`` (``program``, ``functions``, ``tests``), ``source`` and what the role
+                needs.
             files: ``stdin``, ``stdout``, ``stderr``, perhaps ``peer``; the caller closes them.
+            limits: As in `filters.sandbox.limits`.
+            folder: Where it works, where it has no ``/tmp`` of its own.
 
         Raises:
             SandboxMissing: This machine has no sandbox.
         """
         ours, theirs = socket.socketpair()
-        names = ["channel", *files]
-        message = json.dumps({"files": names}).encode()
+        text = sealed(json.dumps(job).encode("utf-8", "replace"))
+        how = {"limits": limits, "folder": folder}
+        try:
+            self._send({"channel": theirs.fileno(), "job": text, **files}, how)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(text)
+        return Cell(ours, self, limits["wall"] + GRACE)
+
+    def _send(self, files: Mapping[str, int], how: Mapping[str, Any]) -> None:
+        message = json.dumps({"files": list(files), **how}).encode()
         framed = len(message).to_bytes(4, "big") + message
-        descriptors = array.array("i", [theirs.fileno(), *files.values()])
+        descriptors = array.array("i", files.values())
         for again in (True, False):
+            control = self._started()
             try:
-                control = self._started()
                 control.sendmsg([framed], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
-                break
+                return
             except OSError as error:
                 self.close()  # it died since the last program; one new start
                 if not again:
                     raise SandboxMissing(f"the sandbox does not stay up: {error}") from error
-        theirs.close()
-        with contextlib.suppress(OSError):  # reading the result tells what is wrong
-            wire.send(ours, json.dumps(job).encode("utf-8", "replace"))
-        return Cell(ours, self, job["limits"]["wall"] + GRACE)
 
     def close(self) -> None:
         """Ends it with all that runs in it. Safe to call twice; the next job starts a new one."""
@@ -137,6 +154,13 @@ class Cell:
         with contextlib.suppress(OSError):
             self._channel.shutdown(socket.SHUT_WR)
 
+    def discard(self) -> None:
+        """Kills the program, where its result was not asked for, and waits for its end."""
+        if self._channel.fileno() >= 0:
+            self.stop()
+            with contextlib.suppress(SandboxBroke):
+                self.result()
+
     def result(self) -> dict[str, Any]:
         """How the program ended; everything in its cell is dead by then.
 
@@ -147,7 +171,9 @@ class Cell:
         try:
             self._channel.settimeout(left or 0.001)
             found: dict[str, Any] = json.loads(wire.receive(self._channel))
-        except (OSError, EOFError, ValueError) as error:
+        except EOFError as error:  # the cell is gone, and with its process 1 all that was in it
+            raise SandboxBroke("the cell ended without a result") from error
+        except (OSError, ValueError) as error:
             self._interpreter.close()
             raise SandboxBroke(f"no result from the sandbox ({type(error).__name__})") from error
         finally:
@@ -190,15 +216,22 @@ def _try(words: list[str], how: Mapping[str, Any]) -> tuple[subprocess.Popen[byt
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     boot, booted = socket.socketpair()
     errors = os.memfd_create("errors")
-    process = subprocess.Popen(
-        [*words, bubblewrap.interpreter(), "-s", "-S", "-P", "-c", _BOOT,
-         str(booted.fileno()), str(theirs.fileno())],
-        pass_fds=(booted.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=errors, env=bubblewrap.environment(),
-        start_new_session=True,
-    )  # fmt: skip
-    theirs.close()
-    booted.close()
+    try:
+        process = subprocess.Popen(
+            [*words, bubblewrap.interpreter(), "-s", "-S", "-P", "-c", _BOOT,
+             str(booted.fileno()), str(theirs.fileno())],
+            pass_fds=(booted.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=errors, env=bubblewrap.environment(),
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        for made in (ours, boot):
+            made.close()
+        os.close(errors)
+        raise SandboxMissing(f"it cannot be started: {error}") from error
+    finally:
+        theirs.close()
+        booted.close()
     with boot, contextlib.suppress(OSError):
         wire.send(boot, json.dumps({"modules": _modules(), "how": how}).encode())
     ours.settimeout(PATIENCE)
@@ -223,6 +256,17 @@ def _try(words: list[str], how: Mapping[str, Any]) -> tuple[subprocess.Popen[byt
 def _modules() -> list[tuple[str, str]]:
     folder = resources.files("filters.sandbox.inside")
     return [(name, folder.joinpath(f"{name}.py").read_text("utf-8")) for name in _MODULES]
+
+
+def sealed(text: bytes) -> int:
+    """A file in memory that nobody can change any more, read from its start."""
+    file = os.memfd_create("text", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(file, "wb", closefd=False) as writing:
+        writing.write(text)
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, seals)
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
 
 
 def pump(cell: Cell, streams: Mapping[str, int], limit: int) -> tuple[dict[str, bytes], bool]:

@@ -15,9 +15,11 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, ClassVar
 
-from filters.sandbox.host import Interpreter, pump
+from filters.sandbox import plain
+from filters.sandbox.host import GRACE, Cell, Interpreter, pump, sealed
+from filters.sandbox.inside.tests import ENDED, Program, ProgramEnded, shown
 from filters.sandbox.limits import Limits, Ran
 
 NAME = "program.py"
@@ -28,6 +30,7 @@ NAME = "program.py"
 class Tests:
     """Tests as code: statements with asserts."""
 
+    __test__: ClassVar[bool] = False  # pytest would take it for a test by its name
     source: str
     entry: str | None = None
     """The function that ``check(candidate)`` in the source is given; None: called by name."""
@@ -39,6 +42,7 @@ class Tests:
 class Tested:
     """How tests went."""
 
+    __test__: ClassVar[bool] = False
     results: list[str]
     """Of each test: ``passed``, or what happened instead."""
     loaded: str | None
@@ -94,16 +98,14 @@ class Sandbox:
             SandboxBroke: The sandbox failed.
         """
         bounds = limits or self.limits
-        given = os.memfd_create("stdin")
-        os.write(given, stdin.encode("utf-8", "replace")) if stdin else None
-        os.lseek(given, 0, os.SEEK_SET)
+        given = sealed(stdin.encode("utf-8", "replace"))
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         with self._folder() as folder:
-            job = self._job("program", source, bounds, folder)
+            job = {"role": "program", "source": source, "name": NAME}
             try:
                 files = {"stdin": given, "stdout": out_end, "stderr": err_end}
-                cell = self._programs.spawn(job, files)
+                cell = self._programs.spawn(job, files, dataclasses.asdict(bounds), folder)
             except BaseException:
                 os.close(out)
                 os.close(err)
@@ -127,40 +129,72 @@ class Sandbox:
             SandboxMissing: There is no isolation on this machine.
             SandboxBroke: The sandbox failed, or the tests went over a limit themselves.
         """
-        bounds = limits or self.limits
-        one, other = socket.socketpair()
-        nothing = os.open(os.devnull, os.O_RDWR)
-        silent = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
-        with self._folder() as folder:
-            job = self._job("functions", source, bounds, folder)
-            asked = {"entry": tests.entry, "setup": tests.setup}
-            test = self._job("tests", tests.source, bounds, None) | asked
-            try:
-                program = self._programs.spawn(job, {**silent, "peer": one.fileno()})
-                try:
-                    judge = self._tests.spawn(test, {**silent, "peer": other.fileno()})
-                except BaseException:
-                    program.stop()
-                    raise
-            finally:
-                one.close()
-                other.close()
-                os.close(nothing)
-            try:
-                report = judge.result()
-            finally:
-                program.stop()
-                found = program.result()
-        killed_by = None if found["killed_by"] == "host" else found["killed_by"]
-        return Tested(
-            results=[str(r) for r in report["results"]], loaded=report["loaded"],
-            killed_by=killed_by, seconds=found["seconds"], cpu=found["cpu"],
-            isolation=self.isolation,
-        )  # fmt: skip
+        bounds = dataclasses.asdict(limits or self.limits)
+        asserts = plain.read(tests.source, tests.entry, tests.setup)
+        if asserts is not None:
+            with suppress(plain.NotPlain):
+                return self._walked(source, asserts, bounds)
+        return self._executed(source, tests, bounds)
 
-    def _job(self, role: str, source: str, bounds: Limits, folder: str | None) -> dict[str, Any]:
-        limits = dataclasses.asdict(bounds)
-        return {"role": role, "source": source, "name": NAME, "limits": limits, "folder": folder}
+    def _walked(self, source: str, asserts: plain.Asserts, bounds: dict[str, Any]) -> Tested:
+        """Judges plain asserts here; the program is in its cell."""
+        with self._folder() as folder, self._functions(source, bounds, folder) as (cell, peer):
+            peer.settimeout(bounds["wall"] + GRACE)
+            try:
+                program = Program(peer)
+                loaded = None if program.loaded else shown(program.problem)
+                results = plain.judge(asserts, program) if program.loaded else []
+            except ProgramEnded:
+                loaded, results = ENDED, []
+            return self._tested({"loaded": loaded, "results": results}, cell)
+
+    def _executed(self, source: str, tests: Tests, bounds: dict[str, Any]) -> Tested:
+        """Runs tests in the other interpreter."""
+        with self._folder() as folder, self._functions(source, bounds, folder) as (cell, peer):
+            nothing = os.open(os.devnull, os.O_RDWR)
+            try:
+                files = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
+                files["peer"] = peer.fileno()
+                job = {"role": "tests", **dataclasses.asdict(tests)}
+                judge = self._tests.spawn(job, files, bounds)
+            finally:
+                os.close(nothing)
+                peer.close()
+            return self._tested(judge.result(), cell)
+
+    @contextmanager
+    def _functions(
+        self, source: str, bounds: dict[str, Any], folder: str | None
+    ) -> Iterator[tuple[Cell, socket.socket]]:
+        """A program that answers calls, and the end of a socket to ask it by."""
+        theirs, ours = socket.socketpair()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        try:
+            files = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
+            files["peer"] = theirs.fileno()
+            job = {"role": "functions", "source": source, "name": NAME}
+            cell = self._programs.spawn(job, files, bounds, folder)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(nothing)
+        try:
+            yield cell, ours
+        finally:
+            ours.close()
+            cell.discard()
+
+    def _tested(self, report: dict[str, Any], cell: Cell) -> Tested:
+        """What the tests say, with what became of the program; everything of it is dead then."""
+        cell.stop()
+        found = cell.result()
+        return Tested(
+            results=[str(result) for result in report["results"]], loaded=report["loaded"],
+            killed_by=None if found["killed_by"] == "host" else found["killed_by"],
+            seconds=found["seconds"], cpu=found["cpu"], isolation=self.isolation,
+        )  # fmt: skip
 
     @contextmanager
     def _folder(self) -> Iterator[str | None]:

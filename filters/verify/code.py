@@ -65,6 +65,17 @@ class CodeVerifier:
         """
         self._box().run("pass")
 
+    def refuse_without_sandbox(self) -> None:
+        """Runs a program and ends the sandbox again: what would fail later is known now.
+
+        Raises:
+            SandboxMissing: There is no isolation on this machine; nothing was run.
+        """
+        try:
+            self.prepare()
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Ends the sandbox; the next verdict starts a new one."""
         box, self._sandbox = self._sandbox, None

@@ -31,6 +31,7 @@ _TOKEN = re.compile(
     r"|(?P<plus>\+)|(?P<minus>[-−–])|(?P<open>[(\[]|\\?\{)|(?P<close>[)\]]|\\?\})"
 )
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
+_RUN = re.compile(r"(?<![\w.])[(\[]*\d[\d\s+\-*/×÷·−()\[\]=]*(?![\w!^])")
 _NUMBERS = re.compile(r"\[?\(?\s*\d+(?:(?:\s*,\s*|\s+)\d+){1,11}\s*\)?\]?")
 
 
@@ -67,7 +68,7 @@ def judge(text: str, metadata: dict[str, Any]) -> tuple[bool, str]:
     if not given:
         raise ValueError("the puzzle has no numbers")
     try:
-        sides = [evaluate(side) for side in _sides(text)]
+        sides = _sides(text)
     except ZeroDivisionError:
         return False, "it divides by zero"
     used = [Counter(numbers) for _, numbers in sides]
@@ -81,10 +82,17 @@ def judge(text: str, metadata: dict[str, Any]) -> tuple[bool, str]:
     return True, f"it is {target} and uses every number once"
 
 
-def _sides(text: str) -> list[str]:
+def _sides(text: str) -> list[tuple[Fraction, list[str]]]:
+    """Both sides of an equation, or the one expression; words around the only one do not count."""
     if len(text) > LONGEST:
         raise NotAnExpression(f"the expression is longer than {LONGEST} characters")
-    return text.split("=")[:10]
+    try:
+        return [evaluate(side) for side in text.split("=")[:10]]
+    except NotAnExpression:
+        runs = [run for run in _RUN.findall(text) if re.search(r"\d.*[-+*/×÷−]", run)]
+        if len(runs) != 1 or "\\" in text:
+            raise
+        return [evaluate(side) for side in runs[0].split("=")[:10]]
 
 
 def evaluate(text: str) -> tuple[Fraction, list[str]]:

@@ -16,7 +16,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 WATCH = 0.5
@@ -71,25 +70,35 @@ def kill_descendants(root: int, *, spare: int | None = None) -> bool:
         Whether some are still there, after `PATIENCE` seconds.
     """
     until = time.monotonic() + PATIENCE
-    while found := [pid for pid in descendants(root) if _runs(pid, spare)]:
+    quiet = 0
+    while quiet < 2:  # one look may miss the children of a process that ends meanwhile
+        found = [pid for pid in descendants(root) if _runs(pid, spare)]
+        quiet = 0 if found else quiet + 1
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         if time.monotonic() > until:
-            return True
+            return bool(found)
         time.sleep(0.001)
     return False
 
 
-def descendants(root: int) -> Iterator[int]:
+def descendants(root: int) -> list[int]:
     """Process ids of what a process started, children before grandchildren."""
-    waiting = [root]
-    while waiting:
-        for task in Path(f"/proc/{waiting.pop(0)}/task").glob("*/children"):
-            with contextlib.suppress(OSError):  # it ended meanwhile
-                children = [int(pid) for pid in task.read_text().split()]
-                waiting += children
-                yield from children
+    found = [root]
+    for pid in found:  # which grows meanwhile
+        found += _children(pid)
+    return found[1:]
+
+
+def _children(pid: int) -> list[int]:
+    """Of all threads of a process; those of one that ends meanwhile may be missing."""
+    children: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            told = Path(f"/proc/{pid}/task/{thread}/children").read_text()
+            children += [int(child) for child in told.split()]
+    return children
 
 
 def _runs(pid: int, spare: int | None) -> bool:

@@ -40,6 +40,7 @@ from typing import Any
 
 from filters.verify.extract import strong_claims, unwrap, weak_claims
 from filters.verify.fences import fenced
+from filters.verify.labels import behind_label, line_behind_label
 from filters.verify.verdicts import shorten
 from rsfactory.records import Outcome
 
@@ -65,11 +66,8 @@ _TOWER = re.compile(r"(?:\*\*|\^)[\s(+-]*(?:\d{4,}|[\w.]+[\s)]*(?:\*\*|\^))")
 _BOMBS = {"coin_flip": re.compile(r"[eE][-+]?\d{5,}"), "rubiks_cube": re.compile(r"\d{4,}")}
 _BITWISE = re.compile(r"0x[0-9a-fA-F]+|\d+|<<|>>|[-+*()&|^~\s]")
 
-_LABEL = re.compile(
-    r"^[ \t>*_#]*(?:the[ \t]+)?(?:final[ \t]+)?answer[*_]*[ \t]*(?:is[ \t]*)?:[*_]*"
-    r"|^[ \t]*####(?!#)",
-    re.IGNORECASE | re.MULTILINE,
-)
+_HASHES = re.compile(r"^[ \t]*####(?!#)", re.MULTILINE)
+_BOLD = re.compile(r"(?<![\w)])\*\*([^*\n]+)\*\*(?!\w)")
 _MONEY = re.compile(r"[$€£]?\s*([-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)")
 
 
@@ -189,7 +187,6 @@ def _fits(text: str, family: str, entry: dict[str, Any]) -> bool:
 def _claims(text: str, gold: str | None, many_lines: bool) -> list[str]:
     """Texts of the claim that decides, read in the ways that are open."""
     strong = strong_claims(text)
-    labels = list(_LABEL.finditer(text))
     if strong:
         if strong[-1].text is None:
             return []
@@ -197,10 +194,12 @@ def _claims(text: str, gold: str | None, many_lines: bool) -> list[str]:
         behind = [text[strong[-1].start + 4 :]] if hashes and many_lines else []
         return [*behind, strong[-1].text]
     found = []
-    if labels:
-        rest = text[labels[-1].end() :]
-        first = rest.strip().partition("\n")[0]
-        found = [rest, first] if many_lines else [first]
+    rest, line = behind_label(text), line_behind_label(text)
+    if rest is None and many_lines and (hashes_at := list(_HASHES.finditer(text))):
+        rest = text[hashes_at[-1].end() :]
+    if rest is not None:
+        whole = many_lines or rest.lstrip().startswith(("```", "[", "{"))
+        found = [rest if whole else "", line or ""]
     elif blocks := fenced(text):
         found = [blocks[-1]]
     weak = [claim.text for claim in weak_claims(text)[-1:] if claim.text]
@@ -211,6 +210,8 @@ def _is_bare(text: str, gold: str | None) -> bool:
     """Whether a text can be an answer and nothing else."""
     size = 2 * len(gold) + 20 if gold is not None else LONGEST
     lines = len(gold.strip().splitlines()) if gold is not None else 1
+    if text.lstrip().startswith(("[", "{")):  # JSON may be spread over lines
+        size, lines = 4 * size, len(text)
     return len(text.strip()) <= size and len(text.strip().splitlines()) <= max(1, lines)
 
 
@@ -222,7 +223,11 @@ def _forms(claim: str, many_lines: bool) -> list[str]:
     if many_lines and "\n" in claim.strip():
         return forms
     bare = unwrap(claim)
-    forms += [bare, *(weak.text for weak in weak_claims(claim)[-1:] if weak.text)]
+    forms += [
+        bare,
+        unwrap(_BOLD.sub(r"\1", claim)),
+        *(weak.text for weak in weak_claims(claim)[-1:] if weak.text),
+    ]
     if money := _MONEY.fullmatch(bare):
         forms += [money[1], money[1].replace(",", "")]
     return forms

@@ -19,14 +19,12 @@ from typing import Any
 
 from filters.verify.extract import strong_claims, visible
 from filters.verify.fences import fenced
+from filters.verify.labels import behind_label
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
 LONGEST = 200_000
 """Characters of JSON that are read."""
-_LABEL = re.compile(
-    r"^[ \t>*_#]*(?:final[ \t]+)?answer[*_]*[ \t]*:[*_]*", re.IGNORECASE | re.MULTILINE
-)
 
 
 class JsonSchemaVerifier:
@@ -79,8 +77,7 @@ def claimed(text: str) -> str | None:
         blocks = fenced(text)
     else:
         blocks = fenced(text)
-        labels = [] if blocks else list(_LABEL.finditer(text))
-        text = text[labels[-1].end() :] if labels else text
+        text = behind_label(text) or text
     return (blocks[-1] if blocks else text).strip() or None
 
 

@@ -68,27 +68,29 @@ class LlmJudge:
             stamp = self._stamp("", teacher)
             return verdict(stamp, candidate, Outcome.UNVERIFIABLE, str(error), began=began)
         stamp = self._stamp(rubric, teacher)
-        if candidate.finish_reason == "length":
-            return unanswered(stamp, candidate, "the attempt is not finished", began=began)
-        if says_nothing(text) and normal(text) != normal(problem.answer):
-            return unanswered(stamp, candidate, f"no answer in {shorten(text)!r}", began=began)
-        if len(text) > LONGEST:
-            reason = f"too long to be judged ({len(text)} characters, at most {LONGEST})"
-            return verdict(stamp, candidate, Outcome.UNVERIFIABLE, reason, began=began)
-        sheets = judge_prompt.sheets(problem, text, rubric)
+        if unasked := _unasked(stamp, problem, candidate, text, began):
+            return unasked
         try:
-            asked = (teacher.complete(self._request(sheet, candidate)) for sheet in sheets)
-            first, second = await asyncio.gather(*asked)
+            votes = await self._votes(
+                judge_prompt.sheets(problem, text, rubric), candidate, teacher
+            )
         except Stopped:
             raise
         except FactoryError as error:
             reason = f"{FAILED}: {shorten(str(error), 300)}"
             return verdict(stamp, candidate, Outcome.UNVERIFIABLE, reason, began=began)
-        votes = [
+        return self._decide(stamp, candidate, votes, began)
+
+    async def _votes(
+        self, sheets: tuple[Sheet, Sheet], candidate: Candidate, teacher: Teacher
+    ) -> list[str]:
+        """Each vote as `Verdict.results` has it; both layouts are asked at once."""
+        asked = (teacher.complete(self._request(sheet, candidate)) for sheet in sheets)
+        first, second = await asyncio.gather(*asked)
+        return [
             _vote(_ruling(one, sheets[0]), _ruling(other, sheets[1]))
             for one, other in zip(first, second, strict=True)
         ]
-        return self._decide(stamp, candidate, votes, began)
 
     def _decide(
         self, stamp: Stamp, candidate: Candidate, votes: list[str], began: float
@@ -102,7 +104,7 @@ class LlmJudge:
         else:
             outcome = Outcome.UNVERIFIABLE
             said = ", ".join(f"{count} {vote}" for vote, count in counts.most_common())
-            reason = f"the judge does not agree with itself: {said}"
+            reason = f"less than {self.agreement:g} of {len(votes)} votes say the same: {said}"
         return verdict(
             stamp, candidate, outcome, reason, began=began, results=votes, share=share
         )  # fmt: skip
@@ -123,6 +125,21 @@ class LlmJudge:
         settings = (self.votes, self.agreement, self.temperature, self.max_tokens)
         key = content_id("j", prompt, rubric, teacher.identity, settings)
         return Stamp(self.name, f"{self.version}+{key[2:10]}")
+
+
+def _unasked(
+    stamp: Stamp, problem: Problem, candidate: Candidate, text: str, began: float
+) -> Verdict | None:
+    """The verdict on a text that no judge need see; None for any other."""
+    if candidate.finish_reason == "length":
+        return unanswered(stamp, candidate, "the attempt is not finished", began=began)
+    gold = normal(problem.answer)
+    if says_nothing(text) and not (gold and normal(text) == gold):
+        return unanswered(stamp, candidate, f"no answer in {shorten(text)!r}", began=began)
+    if len(text) > LONGEST:
+        reason = f"too long to be judged ({len(text)} characters, at most {LONGEST})"
+        return verdict(stamp, candidate, Outcome.UNVERIFIABLE, reason, began=began)
+    return None
 
 
 def _ruling(completion: Completion, sheet: Sheet) -> str:

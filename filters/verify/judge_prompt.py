@@ -114,6 +114,7 @@ def rubric_for(problem: Problem, default: str) -> str:
 
 def sheets(problem: Problem, attempt: str, rubric: str) -> tuple[Sheet, Sheet]:
     """The question in both layouts; ``attempt`` is the visible text that is judged."""
+    attempt = attempt.encode("utf-8", "replace").decode()  # half a character cannot be sent
     shown = {"PROBLEM": problem.prompt, "REFERENCE": _reference(problem), "ATTEMPT": attempt}
     orders = (("PROBLEM", "REFERENCE", "ATTEMPT"), ("PROBLEM", "ATTEMPT", "REFERENCE"))
     first, second = ([(name, shown[name]) for name in order if shown[name]] for order in orders)

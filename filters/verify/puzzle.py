@@ -19,7 +19,8 @@ import time
 from typing import Any
 
 from filters.verify import countdown, gym, knights
-from filters.verify.extract import visible
+from filters.verify.extract import final_claim, strong_claims, visible
+from filters.verify.fences import fenced
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory import tagged
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
@@ -36,20 +37,17 @@ class PuzzleVerifier:
         began = time.monotonic()
         try:
             metadata = _metadata(problem)
+            if candidate.finish_reason == "length" and _may_be_cut(metadata, candidate):
+                return unanswered(self, candidate, "the answer may be cut off", began=began)
             if metadata.get("kind") == "gym":
-                return self._gym_without_scorer(metadata, problem, candidate, began)
+                return self._gym_without_scorer(metadata, candidate, began)
             decide = {"countdown": _countdown, "knights_and_knaves": _knights}[metadata["kind"]]
             text = visible(candidate.completion)
             extracted, outcome, reason = decide(metadata, problem, text)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             return self._unfit(candidate, error, began)
-        if outcome is Outcome.UNPARSED:
-            found = unanswered(self, candidate, reason, began=began)
-            return (
-                found
-                if extracted is None
-                else self._say(candidate, outcome, reason, began, extracted)
-            )
+        if extracted is None:
+            return unanswered(self, candidate, reason, began=began)
         return self._say(candidate, outcome, reason, began, extracted)
 
     def prepare(self) -> None:
@@ -71,10 +69,9 @@ class PuzzleVerifier:
         return self._say(candidate, outcome, reason, began, extracted)
 
     def _gym_without_scorer(
-        self, metadata: dict[str, Any], problem: Problem, candidate: Candidate, began: float
+        self, metadata: dict[str, Any], candidate: Candidate, began: float
     ) -> Verdict | None:
         """The verdict where there is no answer to score."""
-        gym.check(metadata)
         if gym.readings(visible(candidate.completion), metadata):
             return None
         return unanswered(self, candidate, "no answer is claimed", began=began)
@@ -104,6 +101,8 @@ def _metadata(problem: Problem) -> dict[str, Any]:
         metadata = tagged.loads(problem.metadata)
         if not isinstance(metadata, dict) or metadata.get("kind") not in KINDS:
             raise ValueError(f"expected metadata with a kind of {', '.join(KINDS)}")
+        if metadata["kind"] == "gym":
+            gym.check(metadata)
         return metadata
     if numbers := countdown.from_text(problem.prompt, problem.answer):
         return {"kind": "countdown", **numbers}
@@ -116,6 +115,23 @@ def _metadata(problem: Problem) -> dict[str, Any]:
 
 
 KINDS = ("countdown", "knights_and_knaves", "gym")
+
+
+def _may_be_cut(metadata: dict[str, Any], candidate: Candidate) -> bool:
+    """Whether more of the answer might have followed, had the completion not been cut off."""
+    text = visible(candidate.completion)
+    strong = strong_claims(text)
+    if strong:
+        return strong[-1].open_end
+    claim = None if _takes_lines(metadata) else final_claim(text)
+    return claim.open_end if claim else not fenced(text)
+
+
+def _takes_lines(metadata: dict[str, Any]) -> bool:
+    """Whether an answer may have several lines, so that a line's end does not end it."""
+    if metadata["kind"] == "gym":
+        return "\n" in str(metadata["entry"]["answer"] or "\n")
+    return bool(metadata["kind"] == "knights_and_knaves")
 
 
 def _countdown(metadata: dict[str, Any], problem: Problem, text: str) -> Decision:

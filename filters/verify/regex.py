@@ -3,9 +3,11 @@
 The pattern is ``{"pattern": ..., "flags": "is"}`` of the metadata (Python's ``re``; flags of ``i``,
 ``m``, ``s``, ``x``, ``a``), or else the gold answer itself. With the pattern in the metadata the
 answer can be an example of a right one, which ``factory validate`` then checks. The claim is what
-`filters.verify.extract` finds; white space and math signs around it are not part of it where it
-matches without them. A pattern that cannot be compiled is UNVERIFIABLE, and so is one that takes
-too long: matching runs in a worker that can be killed. Not covered: a pattern for the whole text.
+`filters.verify.extract` finds, or a line ``Answer: ...`` whole; math signs and bold around it are
+not part of it where it matches without them.
+
+A pattern that cannot be compiled is UNVERIFIABLE, and so is one that takes too long: matching runs
+in a worker that can be killed. Not covered: a pattern for the whole completion.
 """
 
 import json
@@ -13,7 +15,8 @@ import re
 import time
 from typing import Any
 
-from filters.verify.extract import final_claim, undecorate, visible
+from filters.verify.extract import final_claim, strong_claims, undecorate, visible
+from filters.verify.labels import line_behind_label
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
@@ -36,19 +39,22 @@ class RegexVerifier:
         except (ValueError, TypeError, RecursionError, OverflowError, re.error) as error:
             reason = f"the pattern cannot be used: {shorten(str(error), 200)}"
             return verdict(self, candidate, Outcome.UNVERIFIABLE, reason, began=began)
-        claim = final_claim(visible(candidate.completion))
-        if claim is None or claim.text is None:
+        text = visible(candidate.completion)
+        claim = final_claim(text)
+        line = None if strong_claims(text) else line_behind_label(text)
+        said = [t for t in (line, claim.text if claim else None) if t is not None]
+        if not said:
             return unanswered(self, candidate, "no marked answer", began=began)
-        if claim.open_end and candidate.finish_reason == "length":
+        ends = line is not None and text.endswith(line) if claim is None else claim.open_end
+        if ends and candidate.finish_reason == "length":
             return unanswered(self, candidate, "the answer may be cut off", began=began)
-        text = claim.text[:LONGEST]
-        fits = len(claim.text) <= LONGEST and any(
-            pattern.fullmatch(form) for form in dict.fromkeys((text, undecorate(text)))
-        )
-        outcome = Outcome.CORRECT if fits else Outcome.WRONG
-        sign = "matches" if fits else "does not match"
-        reason = f"{shorten(text)} {sign} {shorten(pattern.pattern)}"
-        return verdict(self, candidate, outcome, reason, extracted=claim.text, began=began)
+        forms = [form for t in said if len(t) <= LONGEST for form in (t, undecorate(t))]
+        match = next((form for form in forms if pattern.fullmatch(form)), None)
+        outcome = Outcome.WRONG if match is None else Outcome.CORRECT
+        sign = "does not match" if match is None else "matches"
+        shown = said[0] if match is None else match
+        reason = f"{shorten(shown)} {sign} {shorten(pattern.pattern)}"
+        return verdict(self, candidate, outcome, reason, extracted=shown, began=began)
 
 
 def _pattern(problem: Problem) -> re.Pattern[str]:

@@ -29,6 +29,7 @@ COMMANDS = {
     "verify": "verify",
     "validate": "validate",
     "audit": "audit",
+    "sandbox": "sandbox",
     "rm": "rm",
     "doctor": "doctor",
 }

@@ -12,8 +12,10 @@ from flows.commands.common import (
     map_option,
     mapping,
     plain_table,
+    print_costs,
     print_json,
     print_table,
+    workers_option,
 )
 
 if TYPE_CHECKING:
@@ -27,33 +29,49 @@ SHOWN = 5
 @click.command("audit", epilog="Example: factory audit math labelled.jsonl --out verdicts.jsonl")
 @click.argument("verifier")
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--problems",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File of the problems that rows name by id, e.g. HumanEval's task_id; may be repeated.",
+)
 @map_option
+@workers_option
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Every verdict, as JSON Lines."
 )
 @json_option
 def command(
-    verifier: str, file: Path, columns: tuple[str, ...], out: Path | None, as_json: bool
+    verifier: str,
+    file: Path,
+    problems: tuple[Path, ...],
+    columns: tuple[str, ...],
+    workers: int | None,
+    out: Path | None,
+    as_json: bool,
 ) -> None:
     """Count a verifier's false accepts and false rejects on labelled completions.
 
     FILE (JSONL, JSON, CSV, Parquet) has the columns gold, completion and label (right or wrong),
-    and perhaps problem, source, choices; --map names others, e.g. --map label=base_status.
+    and perhaps problem, source, choices, metadata. Without gold a row's problem is the id of one in
+    --problems. --map names other columns, e.g. --map completion=solution --map label=base_status.
     """
     from filters.audit import audit, labelled
     from filters.verify import VERIFIERS
     from filters.verify.pool import VerifierPool
     from generators.problems.files import read_rows
+    from generators.problems.index import ProblemIndex
     from rsfactory.contracts import resolve
     from rsfactory.store import write_file
 
     resolve(verifier, VERIFIERS, "verifier")
     named = dict(mapping(text) for text in columns)
+    find = ProblemIndex(problems, verifier).find if problems else None
     rows = [
-        labelled(number, row, named, verifier, file.name)
+        labelled(number, row, named, verifier, file.name, find)
         for number, (_, row) in enumerate(read_rows(file))
     ]
-    with VerifierPool() as pool, counting("verdicts", len(rows)) as count:
+    with VerifierPool(workers=workers) as pool, counting("verdicts", len(rows)) as count:
         found, verdicts = audit(rows, pool, lambda _: count())
     if out is not None:
         lines = "".join(json.dumps(_line(r, v)) + "\n" for r, v in zip(rows, verdicts, strict=True))
@@ -62,6 +80,7 @@ def command(
         print_json(found)
         return
     _print(found)
+    print_costs(pool.costs())
     _print_disagreements(rows, verdicts)
     if out is not None:
         click.echo(f"every verdict: {out}")
@@ -73,7 +92,8 @@ def _line(row: "Labelled", verdict: "Verdict") -> dict[str, Any]:
     return {
         "row": row.row, "outcome": verdict.outcome.value, "extracted": verdict.extracted,
         "reason": verdict.reason, "seconds": verdict.seconds, "label": row.label,
-        "disagrees": kind_of(row, verdict), "source": row.source,
+        "disagrees": kind_of(row, verdict), "source": row.source, "share": verdict.share,
+        "isolation": verdict.isolation,
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import json
 import math
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from rsfactory.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from filters.verify.costs import Cost
     from rsfactory.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,6 +46,15 @@ def map_option(command: F) -> F:
     return click.option("--map", "columns", multiple=True, metavar="NAME=COLUMN", help=text)(
         command
     )
+
+
+def workers_option(command: F) -> F:
+    """``--workers N``, handed over as ``workers``; None is one a core."""
+    return click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        help="Verifiers at work at once.  [default: one a core, at most 8]",
+    )(command)
 
 
 def mapping(text: str) -> tuple[str, str]:
@@ -154,6 +164,14 @@ def plain_table(headers: Iterable[str], *, right: Iterable[str] = ()) -> "Table"
     for header in headers:
         table.add_column(header, justify="right" if header in set(right) else "left")
     return table
+
+
+def print_costs(costs: "Mapping[str, Cost]") -> None:
+    """What verifiers cost, a line each."""
+    from filters.verify.costs import words
+
+    for name, cost in costs.items():
+        click.echo(words(name, cost))
 
 
 def size_words(size: int) -> str:

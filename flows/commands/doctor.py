@@ -15,6 +15,7 @@ import click
 
 from flows.commands.common import data_option, json_option, print_json, size_words
 from flows.tasks import server_answers
+from rsfactory.errors import FactoryError
 from rsfactory.machine import cores
 
 MIN_FREE = 3 * 10**9
@@ -42,8 +43,8 @@ class Finding:
 def command(data: Path, as_json: bool) -> None:
     """Say whether this machine is ready.
 
-    Looks at Python, packages, disk, memory, cores, GPU and model; exit code 1 where a run would
-    fail.
+    Looks at Python, packages, disk, memory, cores, GPU and model, and attacks the sandbox; exit
+    code 1 where a run would fail.
     """
     findings = list(examine(data))
     if as_json:
@@ -72,6 +73,7 @@ def examine(data: Path) -> Iterator[Finding]:
     yield from packages()
     yield from machine(data)
     yield gpu()
+    yield sandbox()
     yield embedded_model()
     yield prefect_server()
 
@@ -164,6 +166,24 @@ def gpu() -> Finding:
     if done.returncode != 0 or not names:
         return Finding(name="gpu", ok=False, found="none", advice=advice, required=False)
     return Finding(name="gpu", ok=True, found=names, required=False)
+
+
+def sandbox() -> Finding:
+    """Whether programs can be run safely: a hostile one tries to get out."""
+    from filters.sandbox.attack import ATTACKS, attack
+
+    advice = "needed for problems whose answers are programs; nothing of them is run without it"
+    try:
+        got_out = attack()
+    except FactoryError as error:
+        found = str(error)
+        return Finding(name="sandbox", ok=False, found=found, advice=advice, required=False)
+    if got_out:
+        found = f"{len(got_out)} of {len(ATTACKS)} attacks succeeded: {', '.join(got_out)}"
+        advice = "do not run programs on this machine; please report this"
+        return Finding(name="sandbox", ok=False, found=found, advice=advice)
+    found = f"full isolation: 0 of {len(ATTACKS)} attacks succeeded"
+    return Finding(name="sandbox", ok=True, found=found, required=False)
 
 
 def embedded_model() -> Finding:

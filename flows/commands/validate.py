@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from flows.commands.common import counting, json_option, map_option, mapping, print_json
+from flows.commands.common import (
+    counting,
+    json_option,
+    map_option,
+    mapping,
+    print_costs,
+    print_json,
+    workers_option,
+)
 
 SHOWN = 10
 """Failures that are printed."""
@@ -18,6 +26,7 @@ SHOWN = 10
 @map_option
 @click.option("--verifier", help="Instead of the one the source's format names.")
 @click.option("--seed", type=int, default=0, show_default=True)
+@workers_option
 @json_option
 def command(
     source: str,
@@ -25,6 +34,7 @@ def command(
     columns: tuple[str, ...],
     verifier: str | None,
     seed: int,
+    workers: int | None,
     as_json: bool,
 ) -> None:
     """Say which gold answers their own verifier does not accept.
@@ -33,6 +43,7 @@ def command(
     1 where there is one.
     """
     from filters.audit import gold_candidate
+    from filters.verify.costs import as_json as json_costs
     from filters.verify.pool import VerifierPool
     from generators.problems import open_source
     from rsfactory.records import Outcome
@@ -42,7 +53,7 @@ def command(
         purpose="train",
     )  # fmt: skip
     problems = list(itertools.islice(opened.problems(), limit))
-    with VerifierPool() as pool, counting("golds", len(problems)) as count:
+    with VerifierPool(workers=workers) as pool, counting("golds", len(problems)) as count:
         verdicts = pool.verify([(p, gold_candidate(p)) for p in problems], lambda _: count())
     failed: list[dict[str, Any]] = [
         {"row": p.row, "id": p.id, "outcome": v.outcome.value, "reason": v.reason}
@@ -51,9 +62,12 @@ def command(
     ]
     correct = len(problems) - len(failed)
     if as_json:
-        print_json({"rows": len(problems), "correct": correct, "failed": failed})
+        costs = json_costs(pool.costs())
+        rows = len(problems)
+        print_json({"rows": rows, "correct": correct, "failed": failed, "costs": costs})
     else:
         click.echo(f"{opened.name}: {correct} of {len(problems)} golds are accepted")
+        print_costs(pool.costs())
         for row in failed[:SHOWN]:
             click.echo(f"  row {row['row']} ({row['id']}): {row['outcome']}, {row['reason']}")
         if len(failed) > SHOWN:

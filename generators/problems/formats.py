@@ -10,10 +10,11 @@ gold answer is an error that names the row, unless the verifier needs none; noth
 silently.
 """
 
+import json
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from generators.problems import programs, puzzles
@@ -97,7 +98,17 @@ def problems(
                     f"{source}, {where}: expected text, got half a character (a lone surrogate) "
                     f"in {text[:40]!r}; write the file as UTF-8"
                 )
+        if verifier == "judge":
+            parts = _with_rubric(parts, row)
         yield _problem(parts, source, number, verifier)
+
+
+def _with_rubric(parts: Parts, row: Row) -> Parts:
+    """The parts with a row's own rubric (a text or a list of texts), which a judge goes by."""
+    rubric = row.get("rubric")
+    if not rubric or parts.metadata or not isinstance(rubric, str | list):
+        return parts
+    return replace(parts, metadata=json.dumps({"rubric": rubric}, ensure_ascii=False))
 
 
 def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
@@ -160,6 +171,8 @@ def _answered(row: Row, columns: Mapping[str, str]) -> bool:
     """Whether a row has a gold, or something that has to be read as one."""
     names = [columns["answer"]] if "answer" in columns else [*_ANSWERS, "answerKey"]
     values = [_get(row, name) for name in names]
+    if not columns and (puzzles.recognise(row) or programs.recognise(row)):
+        return True
     boxed = any("\\boxed" in str(row.get(name)) for name in _SOLUTIONS if not columns)
     return boxed or any(v is not None and v == v and str(v).strip() for v in values)
 

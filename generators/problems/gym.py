@@ -11,7 +11,10 @@ boards and grids. Exceptions: families whose scorer compares numbers exactly (`N
 ``math``; ``countdown`` and ``puzzle24`` are judged by the rules of the game, since the library's
 scorer takes any four numbers that make 24; and ``game_of_life_halting`` goes to ``exact``, since
 the library's scorer takes any text. Families that name no answer but an example (`EXAMPLES`) have
-it as their gold. Not covered: items with neither (``boxnet``, ``rush_hour``), which are left out.
+it as their gold.
+
+Not covered: items with neither (``boxnet``, ``rush_hour``), which are left out; ``codeio``, whose
+items come from running programs that the library carries, in this process and without a sandbox.
 """
 
 import contextlib
@@ -23,6 +26,7 @@ import re
 from collections.abc import Callable, Iterator, Set
 from dataclasses import replace
 from functools import cached_property
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from generators.problems.options import MAX_HELD_OUT, Options
@@ -151,7 +155,7 @@ class GymSet:
         for block in itertools.count():
             items = self._block(start + block * BLOCK)
             for place in range(BLOCK):
-                with contextlib.redirect_stdout(io.StringIO()):  # some families print
+                with _quietly(self._family):
                     item = items[place]
                 problem = self.problem(item, block * BLOCK + place)
                 misses = misses + 1 if problem is None else 0
@@ -268,10 +272,21 @@ def _blocks(family: str, options: Options) -> Callable[[int], Any]:
         return reasoning_gym.create_dataset(family, seed=seed, size=BLOCK, **params)
 
     try:
-        block(0)[0]
+        with _quietly(family):
+            block(0)[0]
     except (TypeError, ValueError, AssertionError, AttributeError, KeyError) as error:
         raise InputError(f"gym:{family} does not take these parameters: {error}") from error
     return block
+
+
+@contextlib.contextmanager
+def _quietly(family: str) -> Iterator[None]:
+    """What the library prints goes nowhere, and the files of ``codeio`` into a folder that ends."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        if family in ("codeio", "composite"):
+            stack.enter_context(contextlib.chdir(stack.enter_context(TemporaryDirectory())))
+        yield
 
 
 def _part(part: dict[str, Any]) -> Any:

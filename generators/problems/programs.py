@@ -2,8 +2,9 @@
 
 Recognised by their columns: ``prompt``, ``entry_point`` and ``test`` (HumanEval), ``test_list``
 with ``text`` or ``prompt`` (MBPP, also its sanitized form), ``input_output`` with ``question``
-(APPS, TACO: inputs with outputs, or a function's name with arguments and results). The gold is the program that the source gives; a problem may do without one, its tests decide. The
-metadata is what the verifier ``code`` reads.
+(APPS, TACO: inputs with outputs, or a function's name with arguments and results). The gold is the
+program that the source gives; a problem may do without one, its tests decide. The metadata is what
+the verifier ``code`` reads.
 
 Not covered: ``challenge_test_list`` of MBPP (it is empty in almost all rows), interactive problems.
 """

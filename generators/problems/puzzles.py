@@ -43,7 +43,9 @@ def recognise(row: Mapping[str, Any]) -> Reader | None:
 
 
 def _knights(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    names, solution = list(row["names"]), row.get("solution")
+    names, solution = row["names"], row.get("solution")
+    if not isinstance(names, list) or not names:
+        raise ValueError(f"expected a list of names, got {str(names)[:60]}")
     answer = str(row.get("solution_text") or "").strip()
     if not answer and isinstance(solution, list) and len(solution) == len(names):
         roles = ("knight" if knight else "knave" for knight in solution)
@@ -55,8 +57,8 @@ def _knights(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _countdown(numbers: Any, target: Any) -> tuple[str, str, str]:
-    given = re.findall(r"-?\d+", numbers) if isinstance(numbers, str) else list(numbers)
     try:
+        given = re.findall(r"-?\d+", numbers) if isinstance(numbers, str) else list(numbers)
         values, wanted = [int(number) for number in given], int(target)
     except (TypeError, ValueError) as error:
         raise ValueError(f"expected whole numbers and a target, got {numbers} {target}") from error
@@ -96,7 +98,7 @@ def solve(numbers: Sequence[int], target: int) -> str | None:
     for left, right in _splits(whole):
         others = made(right)
         for a, x in made(left).items():
-            for b in _needed(a, goal):
+            for b in others if a == goal == 0 else _needed(a, goal):
                 joined = _joined(a, x, b, others[b]) if b in others else []
                 for value, text in joined:
                     if value == goal:

@@ -1,5 +1,9 @@
 """Problems and candidates for the tests of filters."""
 
+from dataclasses import replace
+from typing import Any
+
+from rsfactory import tagged
 from rsfactory.records import Candidate, Problem
 
 
@@ -22,3 +26,7 @@ def candidate(
         attempt=0, round=round, hinted=hinted, seed=0, max_tokens=64, completion=completion,
         reasoning=None, finish_reason=finish_reason, prompt_tokens=prompt_tokens, tokens=tokens,
     )  # fmt: skip
+
+
+def puzzle(metadata: dict[str, Any], answer: str, *, verifier: str = "puzzle") -> Problem:
+    return replace(problem(answer, verifier=verifier), metadata=tagged.dumps(metadata))

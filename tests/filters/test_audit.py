@@ -1,6 +1,9 @@
 """False accepts and rejects are counted from the label's side, unverifiable ones on their own."""
 
+import dataclasses
+
 import pytest
+from filter_rows import problem
 
 from filters.audit import audit, gold_candidate, kind_of, labelled
 from filters.verify.pool import VerifierPool
@@ -55,3 +58,28 @@ def test_a_gold_is_accepted_by_its_verifier(gold: str) -> None:
     with VerifierPool() as pool:
         [verdict] = pool.verify([(row.problem, gold_candidate(row.problem))])
     assert verdict.outcome == "correct", verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("metadata", "text"), [('{"a": 1}', '{"a": 1}'), ({"a": "é"}, '{"a": "é"}'), (None, "")]
+)
+def test_metadata_as_text_or_object(metadata: object, text: str) -> None:
+    row = {"gold": "1", "completion": "", "label": 1, "metadata": metadata}
+    assert labelled(0, row, {}, "math", "f").problem.metadata == text
+
+
+def test_rows_of_one_problem_are_candidates_of_their_own() -> None:
+    known = problem("7", id="p-9")
+    row = {"problem": 9, "completion": r"\boxed{7}", "label": 1, "source": "s"}
+    rows = [labelled(n, row, {}, "math", "f", {"9": known}.__getitem__) for n in range(2)]
+    assert {one.problem.id for one in rows} == {"p-9"}
+    assert len({one.candidate.id for one in rows}) == 2
+    with VerifierPool() as pool:
+        found, _ = audit(rows, pool)
+    assert (found["accepted"], list(found["by_source"])) == (2, ["s"])
+
+
+def test_the_gold_of_a_program_is_its_worked_solution() -> None:
+    asked = dataclasses.replace(problem("", verifier="code"), solution="def f(): pass")
+    assert gold_candidate(asked).completion == "def f(): pass"
+    assert gold_candidate(problem("7")).completion == "<answer>7</answer>"

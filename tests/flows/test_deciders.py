@@ -1,20 +1,24 @@
 """Runs that a judge or a majority decides, with fakes for teacher, judge and trainer."""
 
+import asyncio
 import json
+import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from filters.verify.judge_prompt import sheets
+from flows.deciders import check
 from flows.progress import SilentReporter
 from flows.result import RunResult
 from flows.reverify import wanted
 from flows.star import run_star
 from rsfactory.errors import ChildDied, FactoryError, InputError
 from rsfactory.recipe import load
-from rsfactory.records import Outcome
+from rsfactory.records import Outcome, Problem
 from rsfactory.store import CANDIDATES, EVALUATION_VERDICTS, PROBLEMS, SELECTIONS, VERDICTS, Store
 
 FAST: dict[str, Any] = {
@@ -38,6 +42,13 @@ class Notes(SilentReporter):
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+
+def problem(answer: str, *, verifier: str) -> Problem:
+    return Problem(
+        id="p-1", source="test", split="train", domain="text", verifier=verifier, prompt="Q",
+        answer=answer, choices=[], solution=None, row=0,
+    )  # fmt: skip
 
 
 def rows(file: Path, count: int, *, gold: bool, first: int = 0, worked: bool = False) -> str:
@@ -169,6 +180,14 @@ def test_held_out_problems_without_golds_are_refused(tmp_path: Path, verifier: s
     assert not (tmp_path / "data").exists()
 
 
+def test_tests_are_a_gold_too() -> None:
+    """Programs without a model solution have no answer, and tests in their metadata."""
+    program = problem("", verifier="code")
+    check(load("star"), [program], [replace(program, metadata='{"tests": []}')])
+    with pytest.raises(InputError, match="1 of 1 held-out problems"):
+        check(load("star"), [program], [program])
+
+
 def test_rows_without_golds_are_refused_for_other_verifiers(tmp_path: Path) -> None:
     source = rows(tmp_path / "asked.jsonl", 100, gold=False)
     with pytest.raises(InputError, match="not understood"):
@@ -220,6 +239,22 @@ def test_a_judge_decides_rounds_and_held_out_problems(tmp_path: Path) -> None:
         if verdict.outcome is Outcome.WRONG:
             assert not candidate.completion.endswith(gold)
     assert result.rounds[0].selected > 0
+
+
+def test_the_seconds_of_a_judge_add_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates that wait for one batch together do not each count all of it."""
+    from generators.teachers import ScriptedJudge
+
+    complete = ScriptedJudge.complete
+
+    async def slowly(self: Any, request: Any) -> Any:
+        await asyncio.sleep(0.2)
+        return await complete(self, request)
+
+    monkeypatch.setattr(ScriptedJudge, "complete", slowly)
+    began = time.monotonic()
+    told = verdicts(judge(tmp_path))
+    assert sum(v.seconds for v in told.values()) < time.monotonic() - began
 
 
 def test_a_judge_that_errs_makes_no_verdict_alone(tmp_path: Path) -> None:

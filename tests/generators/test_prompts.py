@@ -13,7 +13,7 @@ def make_problem(domain: str = "math") -> Problem:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("domain", ["sums", "math", "choice", "text"])
+@pytest.mark.parametrize("domain", ["sums", "math", "choice", "code", "text"])
 def test_plain_prompt_never_shows_the_answer_and_the_hinted_one_does(domain: str) -> None:
     problem = make_problem(domain)
     plain = pick(None, problem, hinted=False)
@@ -25,9 +25,10 @@ def test_plain_prompt_never_shows_the_answer_and_the_hinted_one_does(domain: str
 
 
 @pytest.mark.parametrize("prompt", PROMPTS.values(), ids=list(PROMPTS))
-def test_every_prompt_asks_for_the_final_line(prompt) -> None:
+def test_every_prompt_says_how_to_end(prompt) -> None:
     asked = f"{prompt.system}\n{prompt.text}"
-    assert FINAL_LINE.partition("{answer}")[0] in asked
+    code = prompt.template.startswith("code")
+    assert ("```python" if code else FINAL_LINE.partition("{answer}")[0]) in asked
     assert "{problem}" in prompt.text
     assert ("{answer}" in prompt.text) == prompt.template.endswith(HINTED)
 
@@ -42,5 +43,5 @@ def test_template_name_overrides_the_domain() -> None:
 
 @pytest.mark.parametrize("name", ["nope", "math-hinted"])
 def test_unknown_template_lists_what_there_is(name: str) -> None:
-    with pytest.raises(InputError, match=r"choice, math, sums, text"):
+    with pytest.raises(InputError, match=r"choice, code, math, sums, text"):
         pick(name, make_problem(), hinted=True)

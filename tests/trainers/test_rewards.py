@@ -39,6 +39,17 @@ def test_reward(outcome: Outcome, completion: str, expected: float | None) -> No
     assert reward(verdict(outcome), completion) == pytest.approx(expected)
 
 
+def test_a_share_of_the_tests_counts_where_it_is_asked_for() -> None:
+    half = Verdict(
+        id="v", candidate_id="c", verifier="code", version="1", outcome=Outcome.WRONG,
+        extracted=None, reason="", seconds=0.0, isolation="full", share=0.5,
+    )  # fmt: skip
+    assert reward(half, "x = 1") == 0
+    assert reward(half, "x = 1", Weights(share=0.4)) == pytest.approx(0.2)
+    assert reward(verdict(Outcome.CORRECT), "x = 1", Weights(share=0.4)) == 1
+    assert reward(verdict(Outcome.UNVERIFIABLE), "x = 1", Weights(share=0.4)) is None
+
+
 @pytest.mark.parametrize(
     ("completion", "expected", "why"),
     [

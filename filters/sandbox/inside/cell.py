@@ -1,14 +1,19 @@
-"""One cell: namespaces, mounts and limits around one program, and what came of it.
+"""The cell: namespaces, mounts and limits around programs, and what came of each of them.
 
 Two processes: the keeper (process 1 of the cell) limits, watches, kills and reports; the guest is
-the program. The keeper cannot be
-reached by the guest: signals to process 1 are dropped by the kernel, it may not be traced or read,
-and its descriptors are not the guest's. When the keeper ends, the kernel ends all in the cell; it
-reports only after everything else in there is dead.
+the program. The keeper stays and is the fork server: one program runs in the cell at a time, and
+before the next one everything it started is dead, its folders and its input are unmounted, and the
+IPC namespace is a new one, so that nothing is left to find. The keeper never reads a program, its
+input or its report: the guest inherits the keeper's memory.
+
+The keeper cannot be reached by the guest: signals to process 1 are dropped by the kernel (all
+without a handler, and it has none), it may not be traced or read, calls that would change another
+process's limits or priority are refused (`seccomp`), and its descriptors are not the guest's. When
+the keeper ends, the kernel ends all in the cell.
 
 Limits that hold by rlimit: CPU and address space of each process, number of processes, size and
 number of files. What a rlimit cannot see, the keeper looks at every `TICK`: memory, processes and
-disk of the whole cell, and wall time. Without isolation (``weak``) there are no namespaces and no
+disk of all together, and wall time. Without isolation (``weak``) there are no namespaces and no
 mounts: rlimits, the filter on system calls and a process group are all there is, and a program can
 read what this user can read, write to its folders, reach the network and leave processes behind.
 """
@@ -18,7 +23,6 @@ import json
 import os
 import resource
 import select
-import shutil
 import signal
 import socket
 import struct
@@ -26,54 +30,41 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from filters.sandbox.inside import guest, kernel, seccomp, wire
+from filters.sandbox.inside import guest, kernel, seccomp
 
 TICK = 0.02
 """Seconds between two looks at a cell."""
 _INNER = 1000
 """User and group inside a cell."""
-_REPORT = 1 << 20
-"""Bytes of a guest's report that are read."""
+_BUFFER = 208 << 10
+"""Bytes that the kernel may hold for one socket or pipe (``net.core.wmem_default``)."""
+_STANDARD = 8
+"""Descriptors of a process that are not taken for full buffers: its streams and a few files."""
 _INPUT = 64 << 20
 """Bytes of standard input that can be opened as ``/dev/stdin``."""
-_PROGRAM = seccomp.program()
-_FILTER = None if _PROGRAM is None else kernel.Filter(_PROGRAM)
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_FOLDERS = ("/tmp", "/dev/shm")
+_STDIN = "/proc/self/fd"
+_FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+_FILTERS = [kernel.Filter(made) for made in (seccomp.server(), seccomp.guest()) if made]
 
 
 NAMESPACES = kernel.NEW_USER | kernel.NEW_PID | kernel.NEW_NS | kernel.NEW_IPC
-"""A cell's own. Network, host name and control groups are those of the wall around it, which has
-no network; cells run one after the other there, and without privileges over it."""
+"""The cell's own. Network, host name and control groups are those of the wall around it, which has
+no network; programs have no privileges over it, and what little they can have there (names of
+abstract sockets) ends with their processes."""
 
 
-def make(
-    control: socket.socket, channel: socket.socket, files: dict[str, int], *, weak: bool
-) -> None:
-    """Makes a cell and returns in the fork server; the cell itself never returns.
+def settle(user: int, group: int) -> int:
+    """Makes this process, the first of its namespaces, the keeper of a cell.
 
     Args:
-        control: The fork server's own socket, which is none of the cell's business.
-        channel: To the host: one job comes, one result goes.
-        files: Descriptors ``stdin``, ``stdout``, ``stderr`` and perhaps ``peer``.
-        weak: No namespaces.
+        user: Who this is outside.
+        group: The same.
+
+    Returns:
+        The outer /proc, open, for the keeper alone.
     """
-    user, group = os.geteuid(), os.getegid()
-    try:
-        if os.fork() if weak else kernel.fork_into(NAMESPACES):
-            return
-        control.close()
-        processes = -1 if weak else _isolate(user, group, files)
-        job = json.loads(wire.receive(channel))
-        result = _keep(channel, files, job, processes)
-    except BaseException as error:
-        result = {"fault": f"{type(error).__name__}: {error}"[:300]}
-    try:
-        wire.send(channel, json.dumps(result).encode())
-    finally:
-        os._exit(0)
-
-
-def _isolate(user: int, group: int, files: dict[str, int]) -> int:
-    """Names the cell's user and hides the outside; the outer /proc, for the keeper alone."""
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{_INNER} {user} 1"),
@@ -82,103 +73,130 @@ def _isolate(user: int, group: int, files: dict[str, int]) -> int:
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
     processes = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
-    _furnish(files)
+    kernel.prctl(kernel.SET_DUMPABLE, 0)
+    kernel.mount("", "/", kernel.MS_REC | kernel.MS_PRIVATE)
+    kernel.mount("tmpfs", "/proc", _FLAGS, "size=64k,mode=0755")
+    os.makedirs("/proc/self/fd")  # all there is of it: what /dev/stdin leads to
+    kernel.mount("", "/proc", _FLAGS | kernel.MS_REMOUNT | kernel.MS_RDONLY)
+    for place in (*_FOLDERS, _STDIN):  # replaced for every program
+        kernel.mount("tmpfs", place, _FLAGS, "size=64k")
+    os.chdir("/")
     return processes
 
 
-def _furnish(files: dict[str, int]) -> None:
-    """Hides /proc behind an empty folder, in which only standard input can be opened by name."""
-    kernel.prctl(kernel.SET_DUMPABLE, 0)
-    kernel.mount("", "/", kernel.MS_REC | kernel.MS_PRIVATE)
-    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-    kernel.mount("tmpfs", "/proc", flags, f"size={_INPUT},mode=0755")
-    os.makedirs("/proc/self/fd")
-    if os.fstat(files["stdin"]).st_size:
-        given = os.dup(files["stdin"])
-        with open(given, "rb") as text, open("/proc/self/fd/0", "wb") as copy:
-            shutil.copyfileobj(text, copy)  # what /dev/stdin leads to
-        os.lseek(files["stdin"], 0, os.SEEK_SET)
-    kernel.mount("", "/proc", flags | kernel.MS_REMOUNT | kernel.MS_RDONLY)
-
-
-def _keep(
-    channel: socket.socket, files: dict[str, int], job: dict[str, Any], processes: int
+def keep(
+    channel: socket.socket,
+    files: dict[str, int],
+    limits: dict[str, Any],
+    folder: str | None,
+    processes: int,
 ) -> dict[str, Any]:
-    """Runs the job's guest; ``processes`` is the outer /proc, or negative without isolation."""
-    limits, weak = job["limits"], processes < 0
+    """Runs one guest to its end; what came of it.
+
+    Args:
+        channel: To the host, which shuts it down when it wants the guest to end.
+        files: Descriptors ``job``, ``stdin``, ``stdout``, ``stderr`` and perhaps ``peer``.
+        limits: As in `filters.sandbox.limits`.
+        folder: Where the guest works, where it has no ``/tmp`` of its own.
+        processes: The outer /proc, or negative without isolation.
+    """
+    weak = processes < 0
     others = set() if weak else set(os.listdir(processes))
     if not weak:
-        options = f"size={limits['disk']},nr_inodes=4096,mode=0700"
-        for place in ("/tmp", "/dev/shm"):
-            kernel.mount("tmpfs", place, kernel.MS_NOSUID | kernel.MS_NODEV, options)
-    os.chdir(job.get("folder") or "/tmp")
+        _renew(limits["disk"], files["stdin"])
     report, written = os.pipe()
     began = time.monotonic()
     child = os.fork()
     if child == 0:
         os.close(report)
-        _become_guest(files, job, written, weak=weak)
+        _become_guest(files, limits, folder or "/tmp", written, weak=weak)
     os.close(written)
     for descriptor in files.values():
         os.close(descriptor)
-    os.set_blocking(report, False)
-    told = bytearray()
-    killed_by = _watch(
-        channel,
-        child,
-        report,
-        told,
-        limits,
-        lambda: None if weak else _over(limits, processes, others),
-    )
+
+    def look() -> str | None:
+        return None if weak else _over(limits, processes, others)
+
+    killed_by = _watch(channel, child, limits, look)
+    if killed_by is None and _failed(child):
+        killed_by = look()  # what it filled is still there, and so are its children
     _kill_all(child, weak=weak)
     _, status, usage = os.wait4(child, 0)
     seconds = time.monotonic() - began
     _reap(weak=weak)
-    _read(report, told)
-    text = bytes(told)
     cpu = usage.ru_utime + usage.ru_stime
-    killed_by = killed_by or _limit_hit(status, cpu, text, limits)
+    noted = _noted(report)
+    if killed_by in (None, "host"):  # the host may have seen its end before we did
+        killed_by = _limit_hit(status, cpu, limits, memory=noted) or killed_by
     return {
         "exit": os.waitstatus_to_exitcode(status), "killed_by": killed_by, "seconds": seconds,
-        "cpu": cpu, "memory": usage.ru_maxrss * 1024, "report": text.decode("utf-8", "replace"),
+        "cpu": cpu, "memory": usage.ru_maxrss * 1024,
     }  # fmt: skip
 
 
-def _become_guest(files: dict[str, int], job: dict[str, Any], report: int, *, weak: bool) -> None:
+def _renew(size: int, stdin: int) -> None:
+    """New folders to write to, in memory; standard input to be opened by name; new IPC names."""
+    kernel.unshare(kernel.NEW_IPC)
+    for place, most in (*((folder, size) for folder in _FOLDERS), (_STDIN, _INPUT)):
+        kernel.unmount(place)
+        options = f"size={most},nr_inodes=4096,mode=0700"
+        kernel.mount("tmpfs", place, kernel.MS_NOSUID | kernel.MS_NODEV, options)
+    length, done = min(os.fstat(stdin).st_size, _INPUT), 0
+    with open(f"{_STDIN}/0", "wb") as copy:
+        while done < length:
+            done += os.sendfile(copy.fileno(), stdin, done, length - done) or length
+    kernel.mount("", _STDIN, _FLAGS | kernel.MS_REMOUNT | kernel.MS_RDONLY)
+
+
+def _become_guest(
+    files: dict[str, int], limits: dict[str, Any], folder: str, report: int, *, weak: bool
+) -> None:
     """The program's process: limits, no privileges, no other descriptors; never returns."""
     try:
         os.setsid()
+        if weak:  # nothing else ends it with its keeper
+            kernel.prctl(kernel.SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for number, name in enumerate(("stdin", "stdout", "stderr")):
             os.dup2(files[name], number)
-        keep = {0, 1, 2, report, *([files["peer"]] if "peer" in files else [])}
-        _close_others(keep)
+        _close_others({0, 1, 2, report, files["job"], files.get("peer", 0)})
+        os.chdir(folder)
         if not weak:
             kernel.drop_capabilities()
         kernel.prctl(kernel.SET_DUMPABLE, 1)
-        limit(job["limits"], weak=weak)
-        filter_calls()
-        status = _work(files, job, report)
+        limit(limits, weak=weak)
+        filter_guest()
+        with open(files["job"], "rb") as text:
+            job = json.load(text)
+        if job["role"] == "program":
+            status = guest.run(job["source"], job["name"], report)
+        else:
+            peer = socket.socket(fileno=files["peer"])
+            status = guest.serve(job["source"], job["name"], peer, report)
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
         status = 1
     os._exit(status)
 
 
-def _work(files: dict[str, int], job: dict[str, Any], report: int) -> int:
-    """What the guest does; its exit status."""
-    peer = socket.socket(fileno=files["peer"]) if "peer" in files else None
-    if job["role"] == "program":
-        return guest.run(job["source"], job["name"], report)
-    assert peer is not None
-    return guest.serve(job["source"], job["name"], peer, report)
+def filter_server() -> None:
+    """Takes most of the refused system calls away, where there is a filter for this processor.
 
-
-def filter_calls() -> None:
-    """Takes the refused system calls away, where there is a filter for this processor."""
+    The limit of core files is among them, so it is set here: 1, as with 0 the machine's own handler
+    of crashes would still be started.
+    """
+    bound = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    most = 1 if bound == resource.RLIM_INFINITY else min(1, bound)
+    resource.setrlimit(resource.RLIMIT_CORE, (most, most))
     kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
-    if _FILTER is not None:
-        _FILTER.apply()
+    for made in _FILTERS[:1]:
+        made.apply()
+
+
+def filter_guest() -> None:
+    """Takes away the rest of them, after `filter_server`."""
+    for made in _FILTERS[1:]:
+        made.apply()
 
 
 def limit(limits: dict[str, Any], *, weak: bool) -> None:
@@ -189,29 +207,24 @@ def limit(limits: dict[str, Any], *, weak: bool) -> None:
         (resource.RLIMIT_AS, limits["memory"], limits["memory"]),
         (resource.RLIMIT_FSIZE, limits["disk"], limits["disk"]),
         (resource.RLIMIT_NOFILE, limits["files"], limits["files"]),
-        (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_MEMLOCK, 0, 0),
         (resource.RLIMIT_MSGQUEUE, 0, 0),
     ):
-        resource.setrlimit(kind, (soft, hard))
+        _, bound = resource.getrlimit(kind)  # of whoever started this, and not to be raised
+        most = hard if bound == resource.RLIM_INFINITY else min(hard, bound)
+        resource.setrlimit(kind, (min(soft, most), most))
     if not weak:  # without a user of its own the limit would count the user's other processes
         most = 2 * limits["processes"]
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
 
 def _watch(
-    channel: socket.socket,
-    child: int,
-    report: int,
-    told: bytearray,
-    limits: dict[str, Any],
-    look: Callable[[], str | None],
+    channel: socket.socket, child: int, limits: dict[str, Any], look: Callable[[], str | None]
 ) -> str | None:
     """Waits for the guest's end; the limit that it went over, or ``host`` when the host leaves."""
     ended = os.pidfd_open(child)
     poll = select.poll()
     poll.register(ended, select.POLLIN)
-    poll.register(report, select.POLLIN)
     poll.register(channel.fileno(), select.POLLIN | select.POLLHUP | select.POLLRDHUP)
     deadline = time.monotonic() + limits["wall"]
     try:
@@ -221,8 +234,6 @@ def _watch(
                 return None
             if channel.fileno() in events:
                 return "host"
-            if report in events and not _read(report, told):
-                poll.unregister(report)  # closed, or more than anybody reads
             if time.monotonic() > deadline:
                 return "wall"
             if over := look():
@@ -231,49 +242,105 @@ def _watch(
         os.close(ended)
 
 
+def _failed(child: int) -> bool:
+    """Whether the guest, which has ended, did so with anything but 0."""
+    ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    return ended is not None and ended.si_status != 0
+
+
 def _over(limits: dict[str, Any], processes: int, others: set[str]) -> str | None:
     """The limit that the cell as a whole is over.
 
-    The outer /proc shows the processes of all cells; one interpreter runs one cell at a time, so
-    that those not in ``others`` (there before this one's guest) are this cell's.
+    The outer /proc shows the keeper too; those not in ``others`` (there before the guest) are the
+    guest's.
     """
-    pages = tasks = 0
-    for name in os.listdir(processes):
-        if name.isdigit() and name not in others:
-            with contextlib.suppress(OSError, ValueError):  # it ended while it was looked at
-                _, resident, shared = _statm(processes, name)
-                pages += resident - shared
-                tasks += os.stat(f"{name}/task", dir_fd=processes).st_nlink - 2
-    disk = sum(_used(place) for place in ("/tmp", "/dev/shm"))
-    if pages * os.sysconf("SC_PAGE_SIZE") + disk > limits["memory"]:
-        return "memory"
+    names = [name for name in os.listdir(processes) if name.isdigit()]
+    others.intersection_update(names)  # the number of one that ended may be given to a guest's
+    mapped = held = tasks = 0
+    inside = [name for name in names if name not in others]
+    for name in inside:
+        with contextlib.suppress(OSError, ValueError):  # it ended while it was looked at
+            mapped += int(_read_all(processes, f"{name}/statm").split()[0]) * _PAGE
+            held += max(0, os.stat(f"{name}/fd", dir_fd=processes).st_size - _STANDARD) * _BUFFER
+            tasks += os.stat(f"{name}/task", dir_fd=processes).st_nlink - 2
     if tasks > limits["processes"]:
         return "processes"
-    return "disk" if disk >= 0.99 * limits["disk"] else None
+    disk, full = _disk(limits["disk"])
+    held += disk
+    if mapped + held > limits["memory"]:  # much of it may be shared, or not in use
+        mapped = _resident(processes, inside)
+    if mapped + held > limits["memory"]:
+        return "memory"
+    return "disk" if full else None
 
 
-def _statm(processes: int, name: str) -> list[int]:
-    """Pages of a process: all, resident, shared."""
-    file = os.open(f"{name}/statm", os.O_RDONLY, dir_fd=processes)
-    try:
-        return [int(word) for word in os.read(file, 200).split()[:3]]
-    finally:
-        os.close(file)
+def _resident(processes: int, names: list[str]) -> int:
+    """Bytes of memory that processes have together, each page once.
+
+    Memory shared without a file counts in full, also what no process has touched or has in its
+    own page tables any more. A process that may not be looked into counts with all its addresses.
+    """
+    total = 0
+    shared: dict[str, int] = {}
+    for name in names:
+        try:
+            total += _private(_read_all(processes, f"{name}/smaps_rollup"))
+            _add_shared(_read_all(processes, f"{name}/maps"), shared)
+        except OSError:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                total += int(_read_all(processes, f"{name}/statm").split()[0]) * _PAGE
+    return total + sum(shared.values())
 
 
-def _used(place: str) -> int:
-    found = os.statvfs(place)
-    return (found.f_blocks - found.f_bfree) * found.f_frsize
+def _private(rollup: str) -> int:
+    """Bytes without a file: a process's share of those that it has in common with others."""
+    rows = (line.split() for line in rollup.splitlines()[1:])
+    return sum(int(row[1]) for row in rows if row[0] in ("Pss_Anon:", "SwapPss:")) * 1024
 
 
-def _limit_hit(status: int, cpu: float, report: bytes, limits: dict[str, Any]) -> str | None:
+def _add_shared(maps: str, shared: dict[str, int]) -> None:
+    """Notes the shared memory that has no file: number -> bytes as far as it is mapped."""
+    for line in maps.splitlines() if "/dev/zero" in maps else ():
+        addresses, modes, offset, _, number, *path = line.split()
+        if modes[3] == "s" and path and path[0] == "/dev/zero":
+            first, last = (int(address, 16) for address in addresses.split("-"))
+            end = int(offset, 16) + last - first
+            shared[number] = max(end, shared.get(number, 0))
+
+
+def _read_all(folder: int, name: str) -> str:
+    with open(os.open(name, os.O_RDONLY, dir_fd=folder), encoding="utf-8", errors="replace") as f:
+        return f.read()
+
+
+def _disk(limit: int) -> tuple[int, bool]:
+    """Bytes of files in the cell's folders, and whether there is no room for more."""
+    found = [os.statvfs(place) for place in _FOLDERS]
+    used = [(f.f_blocks - f.f_bfree) * f.f_frsize for f in found]
+    full = any(u >= 0.99 * limit for u in used) or any(f.f_ffree == 0 for f in found)
+    return sum(used), full
+
+
+def _limit_hit(status: int, cpu: float, limits: dict[str, Any], *, memory: bool) -> str | None:
     """The limit that ended the guest by itself."""
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     if number == signal.SIGXCPU or (number == signal.SIGKILL and cpu >= limits["cpu"]):
         return "cpu"
     if number == signal.SIGXFSZ:
         return "disk"
-    return "memory" if report == guest.MEMORY_NOTE else None
+    return "memory" if memory else None
+
+
+def _noted(report: int) -> bool:
+    """Whether the guest left a note that it was out of memory; what else it wrote is not read."""
+    note = bytearray(len(guest.MEMORY_NOTE))
+    os.set_blocking(report, False)
+    with contextlib.suppress(BlockingIOError):
+        os.readv(report, [note])
+    os.close(report)
+    found = note == guest.MEMORY_NOTE
+    note[:] = bytes(len(note))
+    return found
 
 
 def _kill_all(child: int, *, weak: bool) -> None:
@@ -303,19 +370,6 @@ def _close_others(keep: set[int]) -> None:
         if number > last + 1:  # an empty range would close everything (close_range to -1)
             os.closerange(last + 1, number)
         last = number
-
-
-def _read(descriptor: int, told: bytearray) -> bool:
-    """Adds what a guest's report holds; False where no more is to come or wanted."""
-    while len(told) < _REPORT:
-        try:
-            part = os.read(descriptor, 1 << 16)
-        except BlockingIOError:
-            return True
-        if not part:
-            return False
-        told += part
-    return False
 
 
 def receive_files(control: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -13,6 +13,7 @@ NEW_NS, NEW_IPC, NEW_USER, NEW_PID = 0x20000, 0x8000000, 0x10000000, 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
 
+SET_PARENT_DEATH_SIGNAL = 1
 SET_DUMPABLE, SET_SECCOMP, SET_SUBREAPER, SET_NO_NEW_PRIVILEGES = 4, 22, 36, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -46,6 +47,16 @@ def fork_into(flags: int) -> int:
     if child < 0:
         _done(child, "clone")
     return child
+
+
+def unshare(flags: int) -> None:
+    """Gives this process new namespaces in place of those it has."""
+    _done(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def unmount(place: str) -> None:
+    """Takes a mount away, now or when its last user ends."""
+    _done(_libc.umount2(place.encode(), 2), f"unmount {place}")
 
 
 def mount(kind: str, place: str, flags: int, options: str = "") -> None:

@@ -5,23 +5,39 @@ arguments travel there as data and the result comes back as data, so that ``==``
 values and never asks an object of the program's own. An object that is no data stays there behind
 a `Remote`, which equals only itself.
 
+Names mean what they mean where the tests were written: a program that defines ``abs`` or ``math``
+does not change them for tests of its function (`_taken`). Not covered: tests that ask an object of
+the program's own class (``x in f(2)``, ``len``, truth) get that class's answer, and helpers that
+the tests take from the program (an encoder for its decoder) are the program's; a helper that comes
+with the problem belongs in the setup.
+
 Each top-level ``assert`` of a test function is a test of its own, and so is each statement that
 contains one; what fails does not stop the next. When the program ends, the rest have not passed.
 """
 
 import ast
 import builtins
+import importlib
 import socket
+import sys
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 from filters.sandbox.inside import wire
 
 PASSED = "passed"
+ENDED = "the program ended before it was loaded"
+_KNOWN = frozenset(dir(builtins)) | sys.stdlib_module_names
+"""Names that mean something without the program."""
 
 
 class ProgramEnded(BaseException):
     """The program's process is gone; no test can get an answer any more."""
+
+
+class OutOfTime(BaseException):
+    """The tests are over their own limit of CPU time, mostly by what the program gave them."""
 
 
 class ProgramError(Exception):
@@ -53,7 +69,7 @@ class Program:
     def _read(self) -> tuple[bool, Any, Any]:
         try:
             good, result, extra = wire.loads(wire.receive(self._peer))
-        except (EOFError, OSError, ValueError, TypeError) as error:
+        except (EOFError, OSError, ValueError, TypeError, MemoryError) as error:
             raise ProgramEnded from error
         return good is True, result, extra
 
@@ -120,16 +136,16 @@ def run(source: str, entry: str | None, setup: str, peer: socket.socket) -> dict
     try:
         program = Program(peer)
     except ProgramEnded:
-        return {"loaded": "the program ended before it was loaded", "results": []}
+        return {"loaded": ENDED, "results": []}
     if not program.loaded:
-        return {"loaded": ": ".join(map(str, program.problem)), "results": []}
+        return {"loaded": shown(program.problem), "results": []}
     results: list[str] = []
     try:
         _run(_whole(source, entry, results), setup, entry, program, results)
-    except ProgramEnded:
-        pass
+    except (ProgramEnded, OutOfTime):
+        results = results or ["not run"]
     except Exception as error:
-        results.append(f"the tests cannot run: {type(error).__name__}: {error}"[:300])
+        results.append(f"the tests cannot run: {shown((type(error).__name__, error))}")
     return {"loaded": None, "results": results}
 
 
@@ -144,14 +160,17 @@ def _whole(source: str, entry: str | None, results: list[str]) -> ast.Module:
             if any(isinstance(node, ast.Assert) for node in ast.walk(statement)):
                 body.body[place] = _guarded(statement, len(results))
                 results.append("not run")
-    return ast.fix_missing_locations(tree)
+    return tree
 
 
 def _guarded(statement: ast.stmt, number: int) -> ast.stmt:
-    guard = ast.parse(f"with __guard__({number}):\n    pass").body[0]
-    assert isinstance(guard, ast.With)
-    guard.body = [statement]
-    return ast.copy_location(guard, statement)
+    """``with __guard__(number): statement``; made by hand, as a parser takes ten times as long."""
+    name, value = ast.Name("__guard__", ast.Load()), ast.Constant(number)
+    call = ast.Call(name, [value], [])
+    guard = ast.With([ast.withitem(call)], [statement])
+    for node in (name, value, call, guard):
+        ast.copy_location(node, statement)
+    return guard
 
 
 class _Guard:
@@ -170,10 +189,13 @@ class _Guard:
         elif isinstance(error, ProgramEnded):
             self._results[self._number] = "the program ended"
             return False
+        elif isinstance(error, OutOfTime):
+            self._results[self._number] = "out of time"
+            return False
         elif type(error) is AssertionError:
             self._results[self._number] = "failed"
         else:
-            self._results[self._number] = f"{type(error).__name__}: {error}"[:200]
+            self._results[self._number] = shown((type(error).__name__, error))
         return True
 
 
@@ -181,31 +203,64 @@ def _run(
     tree: ast.Module, setup: str, entry: str | None, program: Program, results: list[str]
 ) -> None:
     space: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
-    used = {node.id for part in (tree, ast.parse(setup)) for node in ast.walk(part)
-            if isinstance(node, ast.Name)}  # fmt: skip
     own = set(program.names) if isinstance(program.names, dict) else set()
-    taken = {"__guard__", "__builtins__"} | ({"check"} if entry else set())
-    wanted = (own & (used | {entry})) - taken
-    for name in sorted(w for w in wanted if w):
+    codes = [compile(setup, "setup", "exec"), compile(tree, "tests", "exec")]
+    used = set().union(*map(_names, codes))
+    bound = _bound(tree) | _bound(ast.parse(setup))
+    for name in sorted(_taken(own & (used | {entry or ""}) - bound, entry)):
         if program.names[name] is True:
             space[name] = _function(program, name)
         else:
             space[name] = program.ask("name", name)
+    for name in own & used & sys.stdlib_module_names - set(space):
+        space[name] = importlib.import_module(name)  # that the program imports it is relied upon
     space["__guard__"] = lambda number: _Guard(results, number)
-    exec(compile(setup, "setup", "exec"), space)
-    exec(compile(tree, "tests", "exec"), space)
+    exec(codes[0], space)
+    if entry in own:  # the setup may have had a stub of it
+        space[str(entry)] = _function(program, str(entry))
+    exec(codes[1], space)
     if entry is None:
         return
     if entry not in own:
         results[:] = [f"NameError: the program does not define {entry}"] * max(1, len(results))
         return
-    candidate = _function(program, entry)
+    candidate = space[entry]
     if results:
         space["check"](candidate)
         return
     results.append("not run")  # its asserts are in functions of its own: one test
     with _Guard(results, 0):
         space["check"](candidate)
+
+
+def _names(code: CodeType) -> set[str]:
+    """The global names (and attributes) that code uses, in its functions too."""
+    inner = (part for part in code.co_consts if isinstance(part, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """The names of functions, classes and imports at the top level."""
+    bound = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            bound.add(statement.name)
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            bound.update(alias.asname or alias.name.split(".")[0] for alias in statement.names)
+    return bound
+
+
+def _taken(wanted: set[str], entry: str | None) -> set[str]:
+    """The names that tests get from the program.
+
+    A built-in name or a module's is the program's only where it must be what is tested: as the
+    entry, or where tests use no other name of the program's.
+    """
+    wanted = {name for name in wanted if not (name.startswith("__") and name.endswith("__"))}
+    others = {name for name in wanted if name not in _KNOWN or name == entry}
+    if others or len(wanted) > 1:
+        return others
+    return wanted
 
 
 def _function(program: Program, name: str) -> Callable[..., Any]:
@@ -247,6 +302,19 @@ def _overwrite(value: Any, now: Any) -> None:
         value.update(now)
     elif type(value) is type(now) is bytearray:
         value[:] = now
+
+
+def shown(parts: Any) -> str:
+    """A name and a text of the program's, as far as they can be shown."""
+    try:
+        return ": ".join(map(str, parts))[:300]
+    except BaseException:  # a number with too many digits, an object that answers no more
+        return "something that cannot be shown"
+
+
+def out_of_time(*_: object) -> None:
+    """What the signal for the end of CPU time does, so that what was found is still reported."""
+    raise OutOfTime
 
 
 def _exception(name: Any, text: Any) -> Exception:

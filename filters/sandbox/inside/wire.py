@@ -21,9 +21,13 @@ from typing import Any
 
 LARGEST = 16 << 20
 """Bytes of one message."""
-_BUILTIN_TYPES = {kind: name for name, kind in vars(builtins).items() if type(kind) is type}
+LONGEST = 10**7
+"""Elements of a range, which costs nothing to send and all the time there is to go through."""
+DIGITS = 100_000
+"""Hexadecimal digits of a fraction's parts: reducing it takes time that grows with their square."""
 DEEPEST = 200
 """Levels of nesting in a value."""
+_BUILTIN_TYPES = {kind: name for name, kind in vars(builtins).items() if type(kind) is type}
 
 
 class Unsendable(Exception):
@@ -60,7 +64,7 @@ def loads(data: bytes) -> Any:
     """The value; ValueError for bytes that `dumps` does not write."""
     try:
         return _unpack(json.loads(data), 0)
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError, ArithmeticError) as error:
+    except (ValueError, TypeError, LookupError, RecursionError, ArithmeticError) as error:
         raise ValueError(f"not a value: {type(error).__name__}") from error
 
 
@@ -134,6 +138,19 @@ def _unpack(packed: Any, depth: int) -> Any:
     return _READERS[tag](content)
 
 
+def _range(start: int, stop: int, step: int) -> range:
+    made = range(start, stop, step)
+    if made[LONGEST:]:
+        raise ValueError(f"a range of more than {LONGEST} elements")
+    return made
+
+
+def _fraction(above: str, below: str) -> fractions.Fraction:
+    if max(len(above), len(below)) > DIGITS:
+        raise ValueError(f"a fraction of more than {DIGITS} digits")
+    return fractions.Fraction(int(above, 16), int(below, 16))
+
+
 _COLLECTIONS: tuple[tuple[str, Any], ...] = (
     ("list", list), ("tuple", tuple), ("dict", dict), ("set", set), ("frozenset", frozenset),
     ("deque", collections.deque),
@@ -146,7 +163,7 @@ _VALUES: tuple[tuple[str, Any, Callable[[Any], Any], Callable[[Any], Any]], ...]
     ("bool", bool, bool, bool),
     ("int", numbers.Integral, lambda v: hex(int(v)), lambda c: int(c, 16)),
     ("fraction", fractions.Fraction, lambda v: [hex(v.numerator), hex(v.denominator)],
-     lambda c: fractions.Fraction(int(c[0], 16), int(c[1], 16))),
+     lambda c: _fraction(*c)),
     ("decimal", decimal.Decimal, lambda v: str(v), decimal.Decimal),
     ("float", numbers.Real, lambda v: float(v).hex(), float.fromhex),
     ("complex", numbers.Complex, lambda v: [complex(v).real.hex(), complex(v).imag.hex()],
@@ -154,7 +171,7 @@ _VALUES: tuple[tuple[str, Any, Callable[[Any], Any], Callable[[Any], Any]], ...]
     ("bytes", bytes, lambda v: base64.b64encode(v).decode(), base64.b64decode),
     ("bytearray", bytearray, lambda v: base64.b64encode(v).decode(),
      lambda c: bytearray(base64.b64decode(c))),
-    ("range", range, lambda v: [v.start, v.stop, v.step], lambda c: range(*map(int, c))),
+    ("range", range, lambda v: [v.start, v.stop, v.step], lambda c: _range(*c)),
     ("datetime", datetime.datetime, lambda v: v.isoformat(), datetime.datetime.fromisoformat),
     ("date", datetime.date, lambda v: v.isoformat(), datetime.date.fromisoformat),
     ("time", datetime.time, lambda v: v.isoformat(), datetime.time.fromisoformat),

@@ -1,11 +1,12 @@
-"""The fork server inside the sandbox: a warm interpreter whose children become cells.
+"""The fork server inside the sandbox: a warm interpreter that forks a child for every job.
 
-It never reads a job: it gets descriptors and forks, and the child reads the job from its own
-channel. So nothing of one program (its text, its tests, its input) is in the memory of another.
+It never reads a job: it gets descriptors and limits and forks, and the child reads the job. So
+nothing of one program (its text, its tests, its input) is in the memory of another.
 
-A fork server serves programs or tests, not both. Tests come with the problem and call no code of a
-model's: each gets a fork, rlimits and the filter on system calls, but not a cell of its own. What
-they could still do is end this server; they cannot read or change it (it is not dumpable).
+A fork server serves programs or tests, not both. That of programs is the keeper of a cell
+(`cell`). Tests come with the problem and call no code of a model's: each gets a fork, rlimits and
+the filter on system calls behind the wall of bubblewrap, but no cell. What they could still do is
+end this server; they cannot read or change it (it is not dumpable).
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import select
 import signal
 import socket
 import sys
+from typing import Any
 
 from filters.sandbox.inside import cell, kernel, tests, wire
 
@@ -24,6 +26,8 @@ _PRELOADED = (
     "operator", "re", "string", "time", "typing", "traceback",
 )  # fmt: skip
 """What programs import most, imported once; larger ones would make every fork dearer."""
+WEAK, NO_CELL = -1, -2
+"""In place of the outer /proc, where there is no cell."""
 
 
 def main(control: socket.socket, *, judges: bool, weak: bool, user: int | None) -> None:
@@ -35,9 +39,13 @@ def main(control: socket.socket, *, judges: bool, weak: bool, user: int | None) 
         weak: Cells without isolation.
         user: User to become first, where this one is root.
     """
-    _start(control, weak=weak, user=user)
-    if judges:
-        kernel.prctl(kernel.SET_DUMPABLE, 0)
+    try:
+        processes = _start(judges=judges, weak=weak, user=user)
+    except Exception as error:
+        control.send(json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode())
+        raise
+    os.dup2(1, 2)  # what went wrong at the start was for the host; tests' output is for nobody
+    control.send(json.dumps({"ready": True}).encode())
     while True:
         ready, _, _ = select.select([control], [], [], 0.2)
         _reap()
@@ -52,23 +60,52 @@ def main(control: socket.socket, *, judges: bool, weak: bool, user: int | None) 
             return
         named = dict(zip(message["files"], files, strict=True))
         channel = socket.socket(fileno=named.pop("channel"))
-        if not judges:
-            cell.make(control, channel, named, weak=weak)
-        elif os.fork() == 0:
-            control.close()
-            _judge(channel, named, weak=weak)
+        apart = judges or weak  # a cell's keeper watches its guest itself
+        if not apart or os.fork() == 0:
+            serve = _judge if judges else _keep
+            serve(control if apart else None, channel, named, message, processes)
         channel.close()
         for descriptor in named.values():
-            os.close(descriptor)
+            with contextlib.suppress(OSError):  # the keeper closed it
+                os.close(descriptor)
 
 
-def _judge(channel: socket.socket, files: dict[str, int], *, weak: bool) -> None:
-    """Runs one job's tests in this fresh child and answers; never returns."""
+def _keep(
+    control: socket.socket | None,
+    channel: socket.socket,
+    files: dict[str, int],
+    message: dict[str, Any],
+    processes: int,
+) -> None:
+    """Runs one program and answers; does not return in a process that was made for it."""
+    if control is not None:
+        control.close()
     try:
-        job = json.loads(wire.receive(channel))
-        cell.limit(job["limits"], weak=weak)
-        cell.filter_calls()
+        result = cell.keep(channel, files, message["limits"], message["folder"], processes)
+    except Exception as error:
+        result = {"fault": f"{type(error).__name__}: {error}"[:300]}
+    with contextlib.suppress(OSError):  # the host has left
+        wire.send(channel, json.dumps(result).encode())
+    if control is not None:
+        os._exit(0)
+
+
+def _judge(
+    control: socket.socket | None,
+    channel: socket.socket,
+    files: dict[str, int],
+    message: dict[str, Any],
+    processes: int,
+) -> None:
+    """Runs one job's tests in this fresh child and answers; never returns."""
+    if control is not None:
+        control.close()
+    try:
+        cell.limit(message["limits"], weak=processes == WEAK)
+        with open(files["job"], "rb") as text:
+            job = json.load(text)
         sys.setrecursionlimit(5000)
+        signal.signal(signal.SIGXCPU, tests.out_of_time)
         peer = socket.socket(fileno=files["peer"])
         result = tests.run(job["source"], job["entry"], job["setup"], peer)
     except BaseException as error:
@@ -79,28 +116,43 @@ def _judge(channel: socket.socket, files: dict[str, int], *, weak: bool) -> None
         os._exit(0)
 
 
-def _start(control: socket.socket, *, weak: bool, user: int | None) -> None:
-    try:
-        if user is not None:
-            os.setgroups([])
-            os.setresgid(user, user, user)
-            os.setresuid(user, user, user)
-        if not weak:
-            kernel.drop_capabilities()
-        kernel.prctl(kernel.SET_DUMPABLE, 1)  # or the maps of its children could not be written
-        kernel.prctl(kernel.SET_SUBREAPER, 1)
-        kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-            file.write("800")  # where the machine runs out of memory, programs go first
-        for name in _PRELOADED:
-            __import__(name)
-        sys.dont_write_bytecode = True
-        gc.collect()
-        gc.freeze()
-    except Exception as error:
-        control.send(json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode())
-        raise
-    control.send(json.dumps({"ready": os.getpid()}).encode())
+def _start(*, judges: bool, weak: bool, user: int | None) -> int:
+    """Makes this process what it serves as; for the keeper of a cell, the outer /proc.
+
+    What the process was before waits for the keeper's end, and ends with it.
+    """
+    if user is not None:
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+    if not weak:
+        kernel.drop_capabilities()
+    kernel.prctl(kernel.SET_DUMPABLE, 1)  # or the cell's maps of users could not be written
+    kernel.prctl(kernel.SET_SUBREAPER, 1)
+    kernel.prctl(kernel.SET_NO_NEW_PRIVILEGES, 1)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("800")  # where the machine runs out of memory, programs go first
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a keeper with a handler could be ended
+    for name in _PRELOADED:
+        __import__(name)
+    sys.dont_write_bytecode = True
+    gc.collect()
+    gc.freeze()
+    if judges:
+        kernel.prctl(kernel.SET_DUMPABLE, 0)
+    if judges or weak:
+        cell.filter_server()
+        if judges:
+            cell.filter_guest()
+        return WEAK if weak else NO_CELL
+    identity = os.geteuid(), os.getegid()
+    child = kernel.fork_into(cell.NAMESPACES)
+    if child:
+        os.waitpid(child, 0)
+        os._exit(0)
+    processes = cell.settle(*identity)
+    cell.filter_server()
+    return processes
 
 
 def _reap() -> None:

@@ -60,6 +60,14 @@ TABLE = [
     ("11/18*162 = 99.00000000000001", [], "a computer's rounding"),
     ("18 * 3.14159 ≈ 56.5", [], "about"),
     ("8 = 3 + 4", ["8 = 3 + 4"], "the other way round"),
+    (r"f\left(\frac{1}{6}\right) = 4", [], "a function of a number is no product"),
+    (r"6 \star 5 = (6+5)(6-5)", [], "an operation of the problem's own"),
+    (r"\frac{7}{12} \dagger \frac{8}{3} = 14", [], "another"),
+    (r"3 \& 5 = \frac{(3+5)}{2}", [], "and another"),
+    (r"\sin 30 + 5 = 5.5", [], "a function by name"),
+    (r"\Rightarrow 3 + 4 = 8", ["3 + 4 = 8"], "an arrow in front"),
+    (r"\therefore 3 + 4 = 8", ["3 + 4 = 8"], "a word's sign in front"),
+    (r"\left(3 + 4\right) \cdot 2 = 15", ["(3 + 4) * 2 = 15"], "brackets that grow"),
 ]  # fmt: skip
 
 

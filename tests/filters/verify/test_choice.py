@@ -61,6 +61,60 @@ def test_table(gold: str, completion: str, outcome: Outcome, why: str) -> None:
     assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
 
 
+SEVERAL = [
+    ("A, C", "Answer: A, C", RIGHT, "letters"),
+    ("A, C", "Answer: C and A.", RIGHT, "another order"),
+    ("A, C", "Answer: (A) and (C)", RIGHT, "brackets"),
+    ("A, C", "The answer is A, and C", RIGHT, "a comma before and"),
+    ("A, C", "Answer: AC", RIGHT, "letters in a row"),
+    ("AC", "Answer: A/C", RIGHT, "a gold in a row"),
+    ('["A", "C"]', r"\boxed{A, C}", RIGHT, "a gold as a list, a box"),
+    ("A, C", r"\boxed{A} and \boxed{C}", RIGHT, "two boxes that are joined"),
+    ("A, C", "<answer>A. ignore\nC. yell at</answer>", RIGHT, "with their texts, on lines"),
+    ("A, C", "Answer: ignore, yell at", RIGHT, "their texts alone"),
+    ("ignore, yell at", "Answer: A, C", RIGHT, "a gold of texts"),
+    ("A, C", "Both hold.\nA, C", RIGHT, "a last line of letters"),
+    ("A, C, D", "Answer: A, C and D", RIGHT, "three"),
+    ("A, C", "Answer: A", WRONG, "one is missing"),
+    ("A, C", "Answer: A, B, C", WRONG, "one too many"),
+    ("A, C", "Answer: A, B", WRONG, "another one"),
+    ("A, C", "Answer: A or C", UNPARSED, "a hedge"),
+    ("A, C", "Answer: A, F", UNPARSED, "F is not among the choices"),
+    ("A, C", r"\boxed{A, C} no, \boxed{A, B}", UNPARSED, "two different claims"),
+    ("A, C", r"\boxed{A, C} \boxed{", UNPARSED, "the last box is never closed"),
+    ("A, C", "I think so.", UNPARSED, "no claim"),
+    ("A, F", "Answer: A, F", Outcome.UNVERIFIABLE, "the gold has no such choice"),
+]
+
+WORDS = [
+    ("yes", "Answer: Yes", RIGHT, "case"),
+    ("Yes", "The answer is yes, because it is even.", RIGHT, "with a reason"),
+    ("no", r"\boxed{\text{No}}", RIGHT, "a box"),
+    ("True", "<answer>true</answer>", RIGHT, "a tag"),
+    ("True", "true", RIGHT, "nothing but the word"),
+    ("yes", "Answer: No", WRONG, "the opposite"),
+    ("yes", "Answer: yes or no", UNPARSED, "a hedge"),
+    ("yes", "The answer is yes. The answer is no.", UNPARSED, "two claims"),
+    ("yes", "Answer: true", UNPARSED, "another pair"),
+    ("yes", "Answer: A", UNPARSED, "a letter"),
+    ("yes", "Yes it may be, or not.", UNPARSED, "no claim"),
+    ("yes", "", UNPARSED, "empty"),
+]
+
+
+@pytest.mark.parametrize(("gold", "completion", "outcome", "why"), SEVERAL)
+def test_several_answers(gold: str, completion: str, outcome: Outcome, why: str) -> None:
+    asked = problem(gold, verifier="choice", choices=CHOICES)
+    verdict = ChoiceVerifier().verify(asked, candidate(completion))
+    assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
+
+
+@pytest.mark.parametrize(("gold", "completion", "outcome", "why"), WORDS)
+def test_words(gold: str, completion: str, outcome: Outcome, why: str) -> None:
+    verdict = ChoiceVerifier().verify(problem(gold, verifier="choice"), candidate(completion))
+    assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
+
+
 def test_without_choices_any_letter_is_taken() -> None:
     for completion in (r"\boxed{\text{E}}", r"\boxed{E: A polygenic risk score}"):
         verdict = ChoiceVerifier().verify(problem("E"), candidate(completion))
@@ -76,4 +130,6 @@ def test_cut_off_without_a_letter_is_truncated() -> None:
 @given(st.text(max_size=200))
 def test_never_raises(text: str) -> None:
     for completion in (text, f"Answer: {text}", rf"\boxed{{{text}}}"):
-        ChoiceVerifier().verify(problem("B", choices=CHOICES), candidate(completion))
+        for asked in (problem("B", choices=CHOICES), problem("A, C", choices=CHOICES),
+                      problem("yes"), problem(text, choices=CHOICES)):  # fmt: skip
+            ChoiceVerifier().verify(asked, candidate(completion))

@@ -234,6 +234,23 @@ def test_a_gold_that_looks_like_nothing_is_an_answer() -> None:
     assert judged(Scripted(says("right")), "Solution.", of).outcome is Outcome.CORRECT
 
 
+@pytest.mark.parametrize("text", ["", " ", ".", "Solution:"])
+def test_where_there_is_no_gold_either(text: str) -> None:
+    teacher = Scripted(says("right"))
+    assert judged(teacher, text, replace(PROBLEM, answer="")).outcome is Outcome.UNPARSED
+    assert teacher.asked == []
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=()), max_size=60))
+def test_any_attempt_is_judged(text: str) -> None:
+    """Half characters too, which no file and no request can carry."""
+    verdict = judged(Scripted(says("wrong")), text)
+    assert verdict.outcome in (Outcome.WRONG, Outcome.UNPARSED)
+    verdict.reason.encode()
+    for sheet in sheets(PROBLEM, text + "\ud800", "Be right."):
+        sheet.text.encode()
+
+
 def test_the_known_keys() -> None:
     """None makes CORRECT of what the judge did not call right."""
     if not KEYS.exists():

@@ -59,7 +59,10 @@ def test_audit_of_what_is_not_there(factory: Factory, tmp_path: Path, labelled: 
 def test_validate_a_family(factory: Factory) -> None:
     said = factory("validate", "gym:basic_arithmetic", "--limit", "20", "--json")
     assert said.code == 0
-    assert said.json == {"rows": 20, "correct": 20, "failed": []}
+    found = said.json
+    costs = found.pop("costs")
+    assert found == {"rows": 20, "correct": 20, "failed": []}
+    assert [cost["rows"] for cost in costs.values()] == [20]
 
 
 def test_validate_names_the_golds_that_fail(factory: Factory, tmp_path: Path) -> None:
@@ -73,3 +76,52 @@ def test_validate_names_the_golds_that_fail(factory: Factory, tmp_path: Path) ->
     assert failed["row"] == 1
     assert failed["outcome"] == "unverifiable"
     assert "1 of 2 golds" in factory("validate", str(place), "--verifier", "math").out
+
+
+@pytest.fixture
+def by_id(tmp_path: Path) -> tuple[Path, Path]:
+    problems = [
+        {"task_id": "Sums/1", "question": "1 + 1?", "answer": "2"},
+        {"task_id": "Sums/2", "question": "1 + 2?", "answer": "3"},
+        {"task_id": 7, "question": "3 + 4?", "answer": "7"},
+    ]
+    rows = [
+        {"task_id": "Sums/2", "solution": "#### 3", "base_status": "pass"},
+        {"task_id": 1, "solution": "#### 2", "base_status": "pass"},
+        {"task_id": "Mbpp/7", "solution": "#### 8", "base_status": "fail"},
+    ]
+    places = (tmp_path / "rows.jsonl", tmp_path / "problems.jsonl")
+    for place, lines in zip(places, (rows, problems), strict=True):
+        place.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return places
+
+
+NAMED = ("--map", "completion=solution", "--map", "label=base_status")
+
+
+@pytest.mark.parametrize("more", [(), ("--map", "problem=task_id"), ("--workers", "2")])
+def test_audit_of_rows_that_name_their_problem(
+    factory: Factory, by_id: tuple[Path, Path], more: tuple[str, ...]
+) -> None:
+    rows, problems = by_id
+    said = factory("audit", "math", str(rows), "--problems", str(problems), *NAMED, *more, "--json")
+    assert said.code == 0, said.err
+    assert (said.json["rows"], said.json["accepted"]) == (3, 2)
+    assert (said.json["false_accepts"], said.json["false_rejects"]) == (0, 0)
+    [cost] = said.json["costs"].values()
+    assert (cost["rows"], cost["faults"]) == (3, 0)
+
+
+def test_audit_of_a_problem_that_is_not_there(factory: Factory, by_id: tuple[Path, Path]) -> None:
+    rows, problems = by_id
+    rows.write_text(rows.read_text() + '{"task_id": "Sums/9", "solution": "", "base_status": 0}\n')
+    said = factory("audit", "math", str(rows), "--problems", str(problems), *NAMED)
+    assert said.code == 2
+    assert "row 3: problem 'Sums/9' is not in problems.jsonl" in said.err
+    assert "3 ids are like Sums/1, Sums/2, 7" in said.err
+    said = factory("audit", "math", str(rows), *NAMED)
+    assert said.code == 2
+    assert "expected a column 'gold'" in said.err
+    assert "--problems FILE" in said.err
+    said = factory("audit", "math", str(rows), "--problems", "nowhere.jsonl", *NAMED)
+    assert said.code == 2

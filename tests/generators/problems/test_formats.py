@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,10 @@ RECOGNISED = [
      "Q\nA. bank\nB. mall", "B", "choice", None),
     ({"question": "Q", "choices": {"label": ["1", "2"], "text": ["x", "y"]}, "answerKey": "2"},
      "Q\nA. x\nB. y", "B", "choice", None),
+    ({"question": "Q", "choices": ["x", "y", "z"], "answerKey": ["C", "A"]},
+     "Q\nA. x\nB. y\nC. z", "A, C", "choice", None),
+    ({"question": "Q", "choices": ["x", "y", "z"], "answerKey": "A, C"},
+     "Q\nA. x\nB. y\nC. z", "A, C", "choice", None),
     ({"problem": "P", "solution": "so \\boxed{\\frac{1}{2}}.", "level": 3},
      "P", "\\frac{1}{2}", "math", "so \\boxed{\\frac{1}{2}}.\n" + final_line("\\frac{1}{2}")),
     ({"problem": "P", "answer": "(3, \\pi)", "solution": "w"},
@@ -189,6 +194,37 @@ def test_golds_that_are_there_are_read_where_none_is_needed() -> None:
         assert read(row, columns, gold=False) == read(row, columns)
     for row, *_ in RECOGNISED:
         assert read(row, gold=False) == read(row)
+
+
+def test_a_row_keeps_its_own_rubric() -> None:
+    for rubric in ("Name it.", ["One.", "Two."]):
+        for gold in (True, False):
+            row = {"question": "Q", "answer": "5", "rubric": rubric}
+            assert json.loads(read(row, verifier="judge", gold=gold).metadata)["rubric"] == rubric
+    asked = read({"question": "Q", "rubric": "Name it."}, verifier="judge", gold=False)
+    assert json.loads(asked.metadata)["rubric"] == "Name it."
+    for nothing in (None, "", [], 3):
+        assert (
+            read({"question": "Q", "answer": "5", "rubric": nothing}, verifier="judge").metadata
+            == ""
+        )
+    assert read({"question": "Q", "answer": "5", "rubric": "Name it."}).metadata == ""
+
+
+def test_puzzles_and_programs_keep_their_golds_where_none_is_needed() -> None:
+    tables = {
+        "logic/knights_knaves_5000.jsonl": "puzzle",
+        "logic/game24_1362.jsonl": "puzzle",
+        "code/humaneval.jsonl": "code",
+        "code/mbpp_974.jsonl": "code",
+    }
+    for name, verifier in tables.items():
+        if not (MATERIAL / name).exists():
+            pytest.skip("the outside material is not beside the repository")
+        row = json.loads((MATERIAL / name).read_text().splitlines()[0])
+        found = read(row, gold=False)
+        assert found == read(row)
+        assert (found.verifier, bool(found.metadata)) == (verifier, True)
 
 
 def test_a_row_without_a_question_is_an_error_all_the_same() -> None:

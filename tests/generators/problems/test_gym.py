@@ -5,6 +5,7 @@ import pytest
 
 from generators.problems import open_source
 from generators.prompts import final_line
+from rsfactory import tagged
 from rsfactory.errors import InputError
 
 SUMS = {
@@ -80,6 +81,49 @@ def test_other_families_have_no_solutions() -> None:
     words = open_source("gym:caesar_cipher", seed=1)
     assert {p.verifier for p in words.train(1, 5)} == {"exact"}
     assert words.domain == "text"
+
+
+@pytest.mark.parametrize(
+    ("family", "verifier", "kind"),
+    [("gcd", "math", None), ("chain_sum", "math", None), ("rectangle_count", "math", None),
+     ("game_of_life_halting", "exact", None), ("syllogism", "exact", None),
+     ("sudoku", "puzzle", "gym"), ("rotate_matrix", "puzzle", "gym"),
+     ("shortest_path", "puzzle", "gym"), ("graph_color", "puzzle", "gym"),
+     ("rubiks_cube", "puzzle", "gym"), ("propositional_logic", "puzzle", "gym"),
+     ("puzzle24", "puzzle", "countdown"), ("countdown", "puzzle", "countdown")],
+)  # fmt: skip
+def test_who_decides(family: str, verifier: str, kind: str | None) -> None:
+    problems = open_source(f"gym:{family}", seed=1, limit=3).train(1, 3)
+    assert {p.verifier for p in problems} == {verifier}
+    for problem in problems:
+        metadata = tagged.loads(problem.metadata) if problem.metadata else {}
+        assert metadata.get("kind") == kind
+        if kind == "gym":
+            assert metadata["family"] == family
+            assert str(metadata["entry"]["answer"]).strip() in (problem.answer, "None")
+            assert "difficulty" not in metadata["entry"]["metadata"]
+
+
+def test_the_users_verifier_and_parameters_travel_along() -> None:
+    source = open_source("gym:decimal_arithmetic", seed=1, params={"max_num_decimal_places": 3})
+    (problem,) = source.train(1, 1)
+    assert tagged.loads(problem.metadata)["params"] == {"max_num_decimal_places": 3}
+    plain = open_source("gym:decimal_arithmetic", seed=1, verifier="math").train(1, 1)
+    assert {p.verifier for p in plain} == {"math"}
+
+
+def test_a_composite_names_the_family_of_each_item() -> None:
+    parts = [{"name": "gcd"}, {"name": "sudoku", "weight": 2.0, "config": {"max_empty": 40}}]
+    problems = open_source("gym:composite", seed=1, params={"datasets": parts}).train(1, 12)
+    found = {p.verifier: p.metadata for p in problems}
+    assert set(found) == {"math", "puzzle"}
+    metadata = tagged.loads(found["puzzle"])
+    assert (metadata["family"], metadata["params"]) == ("sudoku", {"max_empty": 40})
+
+
+def test_what_the_library_prints_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    open_source("gym:bf", seed=1).train(1, 2)
+    assert capsys.readouterr().out == ""
 
 
 def test_fingerprint_follows_the_parameters_not_the_limit() -> None:
