@@ -171,7 +171,9 @@ def _keep(
     _read(report, told)
     text = bytes(told)
     cpu = usage.ru_utime + usage.ru_stime
-    killed_by = killed_by or _limit_hit(status, cpu, text, limits)
+    hit = _limit_hit(status, cpu, text, limits)
+    if killed_by is None or (killed_by == "host" and hit == "cpu"):
+        killed_by = hit  # tests that lost their program may be reported before its end is seen
     return {
         "exit": os.waitstatus_to_exitcode(status), "killed_by": killed_by, "seconds": seconds,
         "cpu": cpu, "memory": usage.ru_maxrss * 1024, "report": text.decode("utf-8", "replace"),

@@ -1,6 +1,6 @@
-"""Programs that want out: to files, sockets, processes, settings of the machine, and the next one.
+"""Programs that want out: to files, sockets, processes, settings, and the next program.
 
-A program prints ``ESCAPED`` where it managed; what counts is what the machine looks like afterwards.
+One prints ``ESCAPED`` where it managed; what counts is what the machine looks like afterwards.
 """
 
 import os
@@ -146,8 +146,15 @@ def test_nothing_is_left_for_the_next_program(sandbox: Sandbox, attack: Attack) 
     assert "DONE" in ran.stdout, ran
 
 
-@pytest.mark.parametrize("name", ["the canary file", "unix socket of the machine",
-                                  "abstract socket of the machine", "the canary's folder"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "the canary file",
+        "the canary's folder",
+        "unix socket of the machine",
+        "abstract socket of the machine",
+    ],
+)
 def test_the_same_programs_get_out_where_nothing_isolates(machine: Machine, name: str) -> None:
     (attack,) = (a for a in attacks("escapes") if a.name == name)
     with Sandbox(BOUNDS, weak=True) as weak:
