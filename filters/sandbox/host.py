@@ -216,11 +216,8 @@ def _start(judges: bool, *, weak: bool) -> tuple[subprocess.Popen[bytes], socket
 def _try(
     words: list[str], how: Mapping[str, Any], *, nobody: bool = False
 ) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    user: dict[str, Any] = {
-        "user": bubblewrap.NOBODY,
-        "group": bubblewrap.NOBODY,
-        "extra_groups": [],
-    }
+    number = bubblewrap.NOBODY
+    user: dict[str, Any] = {"user": number, "group": number, "extra_groups": []} if nobody else {}
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     boot, booted = socket.socketpair()
     errors = os.memfd_create("errors")
@@ -230,7 +227,7 @@ def _try(
              str(booted.fileno()), str(theirs.fileno())],
             pass_fds=(booted.fileno(), theirs.fileno()), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=errors, env=bubblewrap.environment(),
-            start_new_session=True, **(user if nobody else {}),
+            start_new_session=True, **user,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
         for made in (ours, boot):

@@ -108,6 +108,9 @@ def _judge(
         signal.signal(signal.SIGXCPU, tests.out_of_time)
         peer = socket.socket(fileno=files["peer"])
         result = tests.run(job["source"], job["entry"], job["setup"], peer)
+        signal.signal(signal.SIGXCPU, signal.SIG_IGN)  # the answer is on its way
+    except tests.OutOfTime:
+        result = {"loaded": "out of time before the first test", "results": []}
     except BaseException as error:
         result = {"fault": f"{type(error).__name__}: {error}"[:300]}
     try:

@@ -1,0 +1,33 @@
+"""Programs that are attacks by their text: on the reader, the compiler or its stack."""
+
+SOURCES = {
+    "null bytes": "print(1)\0print(2)",
+    "syntax error": "def f(:\n",
+    "no text at all": "",
+    "half characters": "print('\ud800')",
+    "half characters as code": "\udc80 = 1",
+    "unknown encoding": "# -*- coding: no-such-thing -*-\nprint(1)",
+    "utf-7 encoding": "# coding: utf-7\nprint(1)",
+    "wrong indentation": "if 1:\nprint(1)\n\tprint(2)\n        print(3)",
+    "10 MB of comments": "#" + "x" * (10 << 20) + "\nprint(1)",
+    "10 MB of statements": "x = 1\n" * (10 << 20 >> 3),
+    "nested brackets": "(" * 100_000 + ")" * 100_000,
+    "nested lists": "x = " + "[" * 150 + "]" * 150,
+    "nested minus": "x = " + "-" * 500_000 + "1",
+    "nested not": "x = " + "not " * 100_000 + "1",
+    "nested functions": "".join(" " * i + f"def f{i}():\n" for i in range(99)) + " " * 99 + "pass",
+    "deep indentation": "".join(" " * i + "if 1:\n" for i in range(2000)) + " " * 2000 + "pass",
+    "long sum": "x = " + "+".join(["1"] * 200_000),
+    "long chain of attributes": "x = a" + ".b" * 200_000,
+    "long chain of else": "if 0: pass\n" + "elif 0: pass\n" * 50_000,
+    "long chain of lambdas": "x = " + "lambda: " * 50_000 + "1",
+    "number with many digits": "x = " + "9" * 5_000_000,
+    "power in a constant": "x = 10**10**10",
+    "huge constant": "x = 'a' * 10**12",
+    "folded tuple": "x = ((1,) * 10**9) * 10**9",
+    "nested format strings": "x = " + "f'{" * 50 + "1" + "}'" * 50,
+    "carriage returns": "print(1)\r\r\n\x0cprint(2)\r",
+    "right-to-left marks": "print('\u202e\u2066')  # \u2069\n",
+    "byte order mark": "\ufeffprint(1)",
+}
+"""Name -> source. Whatever comes of them, the sandbox says so and goes on."""
