@@ -39,7 +39,7 @@ def test_program_is_not_accepted(sandbox: Sandbox, attack: Attack, style: str) -
 
 
 def test_many_would_pass_where_tests_and_program_share_a_process(sandbox: Sandbox) -> None:
-    bounds = replace(SMALL, wall=0.7)
+    bounds = replace(SMALL, wall=0.4)
     naive = [a for a in ATTACKS if sandbox.run(a.source + ASSERTS, limits=bounds).exit == 0]
     assert len(naive) >= 25
 

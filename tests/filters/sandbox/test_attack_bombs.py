@@ -21,7 +21,7 @@ SLACK = 5.0
 def limits(attack: Attack) -> Limits:
     """Little wall time for those that wait, much for those that must use up their CPU time."""
     if "wall" in attack.ends:
-        return replace(SMALL, wall=0.7)
+        return replace(SMALL, wall=0.4)
     return replace(SMALL, wall=12) if "cpu" in attack.ends else SMALL
 
 

@@ -68,7 +68,8 @@ def test_all_other_calls_pass(machine: tuple[str, int]) -> None:
 
 
 ARGUMENTS = [
-    (seccomp._CLONE, (17,), 0), (seccomp._CLONE, (0x3D0F00,), 0), (seccomp._CLONE3, (), errno.ENOSYS),
+    (seccomp._CLONE, (17,), 0), (seccomp._CLONE, (0x3D0F00,), 0),
+    (seccomp._CLONE3, (), errno.ENOSYS),
     *[(seccomp._CLONE, (flag | 17,), errno.EPERM) for flag in NAMESPACES.values()],
     *[(seccomp._CLONE, (flag | 17 | 1 << 40,), errno.EPERM) for flag in NAMESPACES.values()],
     (seccomp._SOCKET, (1, 1, 0), 0), (seccomp._SOCKET, (1 | 1 << 32, 1, 0), 0),
@@ -76,7 +77,8 @@ ARGUMENTS = [
     (seccomp._SOCKET, (2 | 1 << 32, 1), errno.EAFNOSUPPORT),
     (seccomp._SOCKETPAIR, (1, 1), 0), (seccomp._SOCKETPAIR, (30, 1), errno.EAFNOSUPPORT),
     (seccomp._IOCTL, (0, 0x5413), 0), (seccomp._IOCTL, (0, 0x5412), errno.EPERM),
-    (seccomp._IOCTL, (0, 0x541C), errno.EPERM), (seccomp._IOCTL, (0, 0x5412 | 1 << 32), errno.EPERM),
+    (seccomp._IOCTL, (0, 0x541C), errno.EPERM),
+    (seccomp._IOCTL, (0, 0x5412 | 1 << 32), errno.EPERM),
     (seccomp._SOCKET_OPTION, (3, 1, 2), 0),
     *[(seccomp._SOCKET_OPTION, (3, 1, name), errno.EPERM) for name in (7, 8, 32, 33)],
     (seccomp._LIMIT, (7,), 0), (seccomp._LIMIT, (4,), errno.EPERM),

@@ -29,7 +29,8 @@ TABLE = [
     ("def f(rows): rows.sort()", "x = [3, 1]\nf(x)\nassert x == [1, 3]", ["passed"]),
     ("def f(seen): seen['a'] = 1", "x = {}\nf(x)\nassert x == {'a': 1}", ["passed"]),
     ("def f(seen): seen.add(1)", "x = set()\nf(x)\nassert x == {1}", ["passed"]),
-    ("class Stack:\n  def __init__(self): self.rows = []\n  def push(self, x): self.rows.append(x)\n"
+    ("class Stack:\n  def __init__(self): self.rows = []\n"
+     "  def push(self, x): self.rows.append(x)\n"
      "  def __len__(self): return len(self.rows)\n  def __getitem__(self, i): return self.rows[i]",
      "s = Stack()\ns.push(4)\nassert len(s) == 1\nassert s[0] == 4\nassert s.rows == [4]",
      ["passed"] * 3),
