@@ -171,10 +171,8 @@ class Cell:
         try:
             self._channel.settimeout(left or 0.001)
             found: dict[str, Any] = json.loads(wire.receive(self._channel))
-        except EOFError as error:  # the cell is gone, and with its process 1 all that was in it
-            raise SandboxBroke("the cell ended without a result") from error
-        except (OSError, ValueError) as error:
-            self._interpreter.close()
+        except (OSError, EOFError, ValueError) as error:
+            self._interpreter.close()  # the next program starts a new one
             raise SandboxBroke(f"no result from the sandbox ({type(error).__name__})") from error
         finally:
             self._channel.close()
