@@ -30,20 +30,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from filters.sandbox.inside import guest, kernel, seccomp
+from filters.sandbox.inside import guest, kernel, seccomp, usage
 
 TICK = 0.02
 """Seconds between two looks at a cell."""
 _INNER = 1000
 """User and group inside a cell."""
-_BUFFER = 208 << 10
-"""Bytes that the kernel may hold for one socket or pipe (``net.core.wmem_default``)."""
-_STANDARD = 8
-"""Descriptors of a process that are not taken for full buffers: its streams and a few files."""
 _INPUT = 64 << 20
 """Bytes of standard input that can be opened as ``/dev/stdin``."""
-_PAGE = os.sysconf("SC_PAGE_SIZE")
-_FOLDERS = ("/tmp", "/dev/shm")
 _STDIN = "/proc/self/fd"
 _FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
 _FILTERS = [kernel.Filter(made) for made in (seccomp.server(), seccomp.guest()) if made]
@@ -78,7 +72,7 @@ def settle(user: int, group: int) -> int:
     kernel.mount("tmpfs", "/proc", _FLAGS, "size=64k,mode=0755")
     os.makedirs("/proc/self/fd")  # all there is of it: what /dev/stdin leads to
     kernel.mount("", "/proc", _FLAGS | kernel.MS_REMOUNT | kernel.MS_RDONLY)
-    for place in (*_FOLDERS, _STDIN):  # replaced for every program
+    for place in (*usage.FOLDERS, _STDIN):  # replaced for every program
         kernel.mount("tmpfs", place, _FLAGS, "size=64k")
     os.chdir("/")
     return processes
@@ -115,29 +109,29 @@ def keep(
         os.close(descriptor)
 
     def look() -> str | None:
-        return None if weak else _over(limits, processes, others)
+        return None if weak else usage.over(limits, processes, others)
 
     killed_by = _watch(channel, child, limits, look)
     if killed_by is None and _failed(child):
         killed_by = look()  # what it filled is still there, and so are its children
     _kill_all(child, weak=weak)
-    _, status, usage = os.wait4(child, 0)
+    _, status, spent = os.wait4(child, 0)
     seconds = time.monotonic() - began
     _reap(weak=weak)
-    cpu = usage.ru_utime + usage.ru_stime
+    cpu = spent.ru_utime + spent.ru_stime
     noted = _noted(report)
     if killed_by in (None, "host"):  # the host may have seen its end before we did
         killed_by = _limit_hit(status, cpu, limits, memory=noted) or killed_by
     return {
         "exit": os.waitstatus_to_exitcode(status), "killed_by": killed_by, "seconds": seconds,
-        "cpu": cpu, "memory": usage.ru_maxrss * 1024,
+        "cpu": cpu, "memory": spent.ru_maxrss * 1024,
     }  # fmt: skip
 
 
 def _renew(size: int, stdin: int) -> None:
     """New folders to write to, in memory; standard input to be opened by name; new IPC names."""
     kernel.unshare(kernel.NEW_IPC)
-    for place, most in (*((folder, size) for folder in _FOLDERS), (_STDIN, _INPUT)):
+    for place, most in (*((folder, size) for folder in usage.FOLDERS), (_STDIN, _INPUT)):
         kernel.unmount(place)
         options = f"size={most},nr_inodes=4096,mode=0700"
         kernel.mount("tmpfs", place, kernel.MS_NOSUID | kernel.MS_NODEV, options)
@@ -249,79 +243,6 @@ def _failed(child: int) -> bool:
     """Whether the guest, which has ended, did so with anything but 0."""
     ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     return ended is not None and ended.si_status != 0
-
-
-def _over(limits: dict[str, Any], processes: int, others: set[str]) -> str | None:
-    """The limit that the cell as a whole is over.
-
-    The outer /proc shows the keeper too; those not in ``others`` (there before the guest) are the
-    guest's.
-    """
-    names = [name for name in os.listdir(processes) if name.isdigit()]
-    others.intersection_update(names)  # the number of one that ended may be given to a guest's
-    mapped = held = tasks = 0
-    inside = [name for name in names if name not in others]
-    for name in inside:
-        with contextlib.suppress(OSError, ValueError):  # it ended while it was looked at
-            mapped += int(_read_all(processes, f"{name}/statm").split()[0]) * _PAGE
-            held += max(0, os.stat(f"{name}/fd", dir_fd=processes).st_size - _STANDARD) * _BUFFER
-            tasks += os.stat(f"{name}/task", dir_fd=processes).st_nlink - 2
-    if tasks > limits["processes"]:
-        return "processes"
-    disk, full = _disk(limits["disk"])
-    held += disk
-    if mapped + held > limits["memory"]:  # much of it may be shared, or not in use
-        mapped = _resident(processes, inside)
-    if mapped + held > limits["memory"]:
-        return "memory"
-    return "disk" if full else None
-
-
-def _resident(processes: int, names: list[str]) -> int:
-    """Bytes of memory that processes have together, each page once.
-
-    Memory shared without a file counts in full, also what no process has touched or has in its
-    own page tables any more. A process that may not be looked into counts with all its addresses.
-    """
-    total = 0
-    shared: dict[str, int] = {}
-    for name in names:
-        try:
-            total += _private(_read_all(processes, f"{name}/smaps_rollup"))
-            _add_shared(_read_all(processes, f"{name}/maps"), shared)
-        except OSError:
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                total += int(_read_all(processes, f"{name}/statm").split()[0]) * _PAGE
-    return total + sum(shared.values())
-
-
-def _private(rollup: str) -> int:
-    """Bytes without a file: a process's share of those that it has in common with others."""
-    rows = (line.split() for line in rollup.splitlines()[1:])
-    return sum(int(row[1]) for row in rows if row[0] in ("Pss_Anon:", "SwapPss:")) * 1024
-
-
-def _add_shared(maps: str, shared: dict[str, int]) -> None:
-    """Notes the shared memory that has no file: number -> bytes as far as it is mapped."""
-    for line in maps.splitlines() if "/dev/zero" in maps else ():
-        addresses, modes, offset, _, number, *path = line.split()
-        if modes[3] == "s" and path and path[0] == "/dev/zero":
-            first, last = (int(address, 16) for address in addresses.split("-"))
-            end = int(offset, 16) + last - first
-            shared[number] = max(end, shared.get(number, 0))
-
-
-def _read_all(folder: int, name: str) -> str:
-    with open(os.open(name, os.O_RDONLY, dir_fd=folder), encoding="utf-8", errors="replace") as f:
-        return f.read()
-
-
-def _disk(limit: int) -> tuple[int, bool]:
-    """Bytes of files in the cell's folders, and whether there is no room for more."""
-    found = [os.statvfs(place) for place in _FOLDERS]
-    used = [(f.f_blocks - f.f_bfree) * f.f_frsize for f in found]
-    full = any(u >= 0.99 * limit for u in used) or any(f.f_ffree == 0 for f in found)
-    return sum(used), full
 
 
 def _limit_hit(status: int, cpu: float, limits: dict[str, Any], *, memory: bool) -> str | None:
