@@ -28,7 +28,7 @@ PATIENCE = 20.0
 """Seconds the interpreter may take to start."""
 GRACE = 5.0
 """Seconds beyond a cell's wall limit after which the whole interpreter is ended."""
-_MODULES = ("kernel", "seccomp", "wire", "guest", "tests", "usage", "cell", "zygote")
+_MODULES = ("kernel", "seccomp", "wire", "guest", "cases", "tests", "usage", "cell", "zygote")
 _BOOT = """
 import sys, types, json, socket, struct
 control = socket.socket(fileno=int(sys.argv[1]))

@@ -9,18 +9,20 @@ not made of numbers, text, lists, tuples, sets and dicts, goes to a process of i
 
 import ast
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from filters.sandbox.inside.tests import PASSED, Program, ProgramEnded, shown
+from filters.sandbox.inside import cases
+from filters.sandbox.inside.tests import NOT_RUN, PASSED, Program, ProgramEnded, Unfit, same, shown
 
 LARGEST = 2**64
 """Integers beyond this are compared, but not calculated with."""
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs, "all": all, "any": any, "bool": bool, "dict": dict, "float": float, "int": int,
     "len": len, "list": list, "max": max, "min": min, "round": round, "set": set,
-    "sorted": sorted, "str": str, "sum": sum, "tuple": tuple,
+    "sorted": sorted, "str": str, "sum": sum, "tuple": tuple, "__same__": same,
 }  # fmt: skip
 _MATH: dict[str, Callable[..., Any]] = {
     "fabs": math.fabs, "isclose": math.isclose, "floor": math.floor, "ceil": math.ceil,
@@ -79,6 +81,9 @@ def read(source: str, entry: str | None, setup: str) -> Asserts | None:
         aliases = {checks[0].args.args[0].arg: entry}
     elif before:
         return None
+    else:
+        before = [part for part in body if isinstance(part, ast.Import)]
+        body = [part for part in body if not isinstance(part, ast.Import)]
     if not all(_harmless(part, entry) for part in before):
         return None
     tests = [part.test for part in body if isinstance(part, ast.Assert)]
@@ -88,8 +93,14 @@ def read(source: str, entry: str | None, setup: str) -> Asserts | None:
     called: set[str] = set()
     if not all(_walkable(test, called, 0) for test in tests):
         return None
+    bound = cases.bound(ast.Module(before, [])) - {entry}
+    if called & (bound - {*aliases, "math"}) or ("math" in called and "math" not in bound):
+        return None  # a helper of the tests' own, or a module that only the program may have
+    called.discard("math")
     named = {aliases.get(name, name) for name in called}
-    return Asserts(tests, frozenset(named), aliases) if entry in (None, *named) else None
+    if not named or entry not in (None, *named):
+        return None  # tests that never ask the program say nothing
+    return Asserts(tests, frozenset(named), aliases)
 
 
 def judge(asserts: Asserts, program: Program) -> list[str]:
@@ -107,9 +118,9 @@ def judge(asserts: Asserts, program: Program) -> list[str]:
             results.append(PASSED if _value(test, asserts, program) else "failed")
         except ProgramEnded:
             left = len(asserts.tests) - len(results) - 1
-            return [*results, "the program ended", *["not run"] * left]
-        except NotPlain:
-            raise
+            return [*results, "the program ended", *[NOT_RUN] * left]
+        except (NotPlain, Unfit) as error:  # the other way says what is wrong with the tests
+            raise NotPlain from error
         except AssertionError:
             results.append("failed")
         except Exception as error:  # whatever the program raised, or comparing its answer did
@@ -122,6 +133,9 @@ def _harmless(part: ast.stmt, entry: str | None) -> bool:
     if isinstance(part, ast.Import | ast.ImportFrom):
         bound = {alias.asname or alias.name.partition(".")[0] for alias in part.names}
         plain = isinstance(part, ast.Import) and all(a.asname is None for a in part.names)
+        of = [a.name for a in part.names] if isinstance(part, ast.Import) else [part.module or ""]
+        if not {name.partition(".")[0] for name in of} <= sys.stdlib_module_names:
+            return False  # it may not be there
         return not bound & {*_FUNCTIONS, "*"} and ("math" not in bound or plain)
     if isinstance(part, ast.FunctionDef):  # HumanEval's prompt: a stub of the entry
         return part.name == entry
@@ -145,7 +159,11 @@ def _walkable(node: ast.expr, called: set[str], depth: int) -> bool:
         if isinstance(node.func, ast.Name):
             if node.func.id not in _FUNCTIONS:
                 called.add(node.func.id)
-        elif not _is_math(node.func):
+        elif _is_math(node.func):
+            called.add("math")
+        else:
+            return False
+        if _names_places(node):
             return False
         inner = [*node.args, *(keyword.value for keyword in node.keywords)]
     elif isinstance(node, ast.Dict):
@@ -161,6 +179,16 @@ def _walkable(node: ast.expr, called: set[str], depth: int) -> bool:
     if isinstance(node, ast.UnaryOp) and type(node.op) not in _SIGNS:
         return False
     return all(_walkable(part, called, depth + 1) for part in inner)
+
+
+def _names_places(node: ast.Call) -> bool:
+    """Whether it rounds to a number of places that is not written in the test."""
+    if not isinstance(node.func, ast.Name) or node.func.id != "round":
+        return False
+    return bool(node.keywords) or any(
+        not isinstance(part, ast.Constant) and not isinstance(part, ast.UnaryOp)
+        for part in node.args[1:]
+    )
 
 
 def _is_math(node: ast.expr) -> bool:

@@ -13,13 +13,14 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 from filters.sandbox import plain
-from filters.sandbox.host import GRACE, Cell, Interpreter, pump, sealed
-from filters.sandbox.inside.tests import ENDED, Program, ProgramEnded, shown
+from filters.sandbox.host import GRACE, Cell, Interpreter, SandboxBroke, pump, sealed
+from filters.sandbox.inside.tests import ENDED, Program, ProgramEnded
 from filters.sandbox.limits import Limits, Ran
 
 NAME = "program.py"
@@ -36,6 +37,8 @@ class Tests:
     """The function that ``check(candidate)`` in the source is given; None: called by name."""
     setup: str = ""
     """Statements before them."""
+    method: str | None = None
+    """A function that the source calls, which may also be a method of a class ``Solution``."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -133,16 +136,18 @@ class Sandbox:
         asserts = plain.read(tests.source, tests.entry, tests.setup)
         if asserts is not None:
             with suppress(plain.NotPlain):
-                return self._walked(source, asserts, bounds)
+                return self._walked(source, tests.entry or tests.method, asserts, bounds)
         return self._executed(source, tests, bounds)
 
-    def _walked(self, source: str, asserts: plain.Asserts, bounds: dict[str, Any]) -> Tested:
+    def _walked(
+        self, source: str, entry: str | None, asserts: plain.Asserts, bounds: dict[str, Any]
+    ) -> Tested:
         """Judges plain asserts here; the program is in its cell."""
-        with self._folder() as folder, self._functions(source, bounds, folder) as (cell, peer):
+        with self._functions(source, entry, bounds) as (cell, peer):
             peer.settimeout(bounds["wall"] + GRACE)
             try:
                 program = Program(peer)
-                loaded = None if program.loaded else shown(program.problem)
+                loaded = None if program.loaded else program.why()
                 results = plain.judge(asserts, program) if program.loaded else []
             except ProgramEnded:
                 loaded, results = ENDED, []
@@ -150,7 +155,7 @@ class Sandbox:
 
     def _executed(self, source: str, tests: Tests, bounds: dict[str, Any]) -> Tested:
         """Runs tests in the other interpreter."""
-        with self._folder() as folder, self._functions(source, bounds, folder) as (cell, peer):
+        with self._functions(source, tests.entry or tests.method, bounds) as (cell, peer):
             nothing = os.open(os.devnull, os.O_RDWR)
             try:
                 files = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
@@ -160,31 +165,39 @@ class Sandbox:
             finally:
                 os.close(nothing)
                 peer.close()
-            return self._tested(judge.result(), cell)
+            began = time.monotonic()
+            try:
+                return self._tested(judge.result(), cell)
+            except SandboxBroke:
+                if time.monotonic() - began < bounds["cpu"]:
+                    raise
+                late = ["the tests ran out of time with what the program returned"]
+                return self._tested({"loaded": None, "results": late}, cell)
 
     @contextmanager
     def _functions(
-        self, source: str, bounds: dict[str, Any], folder: str | None
+        self, source: str, entry: str | None, bounds: dict[str, Any]
     ) -> Iterator[tuple[Cell, socket.socket]]:
         """A program that answers calls, and the end of a socket to ask it by."""
-        theirs, ours = socket.socketpair()
-        nothing = os.open(os.devnull, os.O_RDWR)
-        try:
-            files = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
-            files["peer"] = theirs.fileno()
-            job = {"role": "functions", "source": source, "name": NAME}
-            cell = self._programs.spawn(job, files, bounds, folder)
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-            os.close(nothing)
-        try:
-            yield cell, ours
-        finally:
-            ours.close()
-            cell.discard()
+        with self._folder() as folder:
+            theirs, ours = socket.socketpair()
+            nothing = os.open(os.devnull, os.O_RDWR)
+            try:
+                files = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
+                files["peer"] = theirs.fileno()
+                job = {"role": "functions", "source": source, "name": NAME, "entry": entry}
+                cell = self._programs.spawn(job, files, bounds, folder)
+            except BaseException:
+                ours.close()
+                raise
+            finally:
+                theirs.close()
+                os.close(nothing)
+            try:
+                yield cell, ours
+            finally:
+                ours.close()
+                cell.discard()
 
     def _tested(self, report: dict[str, Any], cell: Cell) -> Tested:
         """What the tests say, with what became of the program; everything of it is dead then."""

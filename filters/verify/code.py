@@ -20,7 +20,9 @@ Programs may import the standard library and numpy. Not covered: other packages,
 problems with several right answers whose tests know only one.
 """
 
+import ast
 import json
+import math
 import os
 import time
 from collections import Counter
@@ -30,7 +32,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from filters.sandbox.host import SandboxBroke
-from filters.sandbox.inside.tests import PASSED
+from filters.sandbox.inside.tests import NOT_RUN, PASSED
 from filters.sandbox.limits import Limits
 from filters.sandbox.run import Sandbox, Tested, Tests
 from filters.verify import programs
@@ -41,7 +43,8 @@ SANDBOX = "FACTORY_SANDBOX"
 """Environment variable that a recipe's ``sandbox`` travels in, to every process of a run."""
 TOTAL = 40.0
 """Wall seconds after which no further test of a program is started."""
-NOT_RUN = "not run"
+ENDS = ("the program ended", "over the wall limit")
+"""Results that say how the program ended, and not that a test failed."""
 
 
 @contextmanager
@@ -150,20 +153,22 @@ class CodeVerifier:
     def _say(self, candidate: Candidate, tested: Tested, program: str, began: float) -> Verdict:
         count = Counter(tested.results)
         share = count[PASSED] / len(tested.results) if tested.results else 0.0
-        failed = [r for r in tested.results if r not in (PASSED, NOT_RUN)]
+        failed = [r for r in tested.results if r not in (PASSED, NOT_RUN, *ENDS)]
         passed = f"{count[PASSED]} of {len(tested.results)} tests pass"
         if tested.passed:
             outcome, reason = Outcome.CORRECT, f"all {len(tested.results)} tests pass"
-        elif tested.killed_by == "wall":
+        elif tested.killed_by == "wall" and not failed:
             outcome = Outcome.UNVERIFIABLE
             reason = f"no end within {self._limits.wall:g} s, after {tested.cpu:.1f} s of CPU"
-        elif tested.killed_by:
+        elif tested.killed_by and tested.killed_by != "wall":
             outcome, reason = Outcome.WRONG, f"over the {tested.killed_by} limit; {passed}"
-        elif tested.results and not failed and tested.loaded is None:
+        elif not tested.results and tested.loaded is None:
+            outcome, reason = Outcome.UNVERIFIABLE, "no test called the program"
+        elif set(tested.results) <= {PASSED, NOT_RUN} and tested.loaded is None:
             outcome = Outcome.UNVERIFIABLE
-            reason = f"{passed}, but the tests together take more than {TOTAL:g} s"
+            reason = f"{passed}, and there was no time for the others"
         else:
-            first = tested.loaded or (failed[0] if failed else "there are no tests")
+            first = tested.loaded or next(r for r in tested.results if r != PASSED)
             outcome, reason = Outcome.WRONG, f"{passed}; {shorten(first, 120)}"
         return verdict(
             self, candidate, outcome, reason, extracted=program, began=began,
@@ -214,9 +219,16 @@ def _pairs(stdio: Any) -> list[tuple[str, str]]:
     if not isinstance(stdio, list) or not stdio:
         raise BadTests(f"{expected}, got {shorten(repr(stdio), 40)}")
     for number, test in enumerate(stdio):
-        if not isinstance(test, dict) or not {"input", "output"} <= set(test):
+        if not isinstance(test, dict) or not all(
+            isinstance(test.get(key), str | int | float | list) for key in ("input", "output")
+        ):
             raise BadTests(f"{expected}, got {shorten(repr(test), 40)} as test {number}")
-    return [(str(test["input"]), str(test["output"])) for test in stdio]
+    return [(_lines(test["input"]), _lines(test["output"])) for test in stdio]
+
+
+def _lines(value: Any) -> str:
+    """Text as it is, a list as its lines."""
+    return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def code_of(found: Mapping[str, Any]) -> Tests:
@@ -226,32 +238,65 @@ def code_of(found: Mapping[str, Any]) -> Tests:
         BadTests: There are none in a form that is known.
     """
     entry, setup = str(found.get("entry") or ""), str(found.get("setup") or "")
-    if "check" in found:
+    if found.get("check"):
         if not entry:
             raise BadTests("expected entry, the name of the function that check is given")
         setup = "\n".join([_parsed(str(found.get("prefix") or "")), setup])  # its helpers
-        return Tests(source=_parsed(str(found["check"])), entry=entry, setup=_parsed(setup))
+        source = _asserting(str(found["check"]))
+        if "def check(" not in source:
+            raise BadTests("expected a function check(candidate) in check")
+        return Tests(source=source, entry=entry, setup=_parsed(setup))
     if found.get("asserts"):
         listed = found["asserts"]
-        lines = [listed] if isinstance(listed, str) else list(map(str, listed))
-        return Tests(source=_parsed("\n".join(lines)), setup=_parsed(setup))
+        lines = [listed] if isinstance(listed, str) else listed
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise BadTests(f"expected a list of texts in asserts, got {shorten(repr(listed), 40)}")
+        return Tests(source=_asserting("\n".join(lines)), setup=_parsed(setup))
     if found.get("calls"):
         if not entry.isidentifier():
             raise BadTests("expected entry, the name of the function that is called")
-        calls = [_call(entry, number, call) for number, call in enumerate(found["calls"])]
-        return Tests(source="\n".join(calls))
+        listed = found["calls"]
+        if not isinstance(listed, list):
+            raise BadTests(f"expected a list in calls, got {shorten(repr(listed), 40)}")
+        calls = [_call(entry, number, call) for number, call in enumerate(listed)]
+        return Tests(source="\n".join(calls), method=entry)
     there = ", ".join(map(str, found)) or "nothing"
     raise BadTests(f"expected check, asserts, calls or stdio in the metadata, got {there}")
 
 
 def _call(entry: str, number: int, call: Any) -> str:
-    """One call with its result as an assert."""
-    if not isinstance(call, dict) or not {"args", "result"} <= set(call):
+    """One call with its result as an assert; a tuple is as good as a list there."""
+    good = isinstance(call, dict) and "result" in call and isinstance(call.get("args"), list)
+    named = (call.get("kwargs") or {}) if good else {}
+    if not good or not isinstance(named, dict):
         got = shorten(repr(call), 40)
         raise BadTests(f'expected {{"args": [...], "result": ...}}, got {got} as call {number}')
-    values = [repr(value) for value in call["args"]]
-    values += [f"{key}={value!r}" for key, value in (call.get("kwargs") or {}).items()]
-    return _parsed(f"assert {entry}({', '.join(values)}) == {call['result']!r}")
+    values = [_literal(value) for value in call["args"]]
+    values += [f"{key}={_literal(value)}" for key, value in named.items()]
+    return _parsed(f"assert __same__({entry}({', '.join(values)}), {_literal(call['result'])})")
+
+
+def _literal(value: Any) -> str:
+    """A JSON value as Python text; what JSON calls Infinity and NaN has no literal."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"float('{value}')"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{k!r}: {_literal(v)}' for k, v in value.items())}}}"
+    return repr(value)
+
+
+def _asserting(source: str) -> str:
+    """The source, if it is Python that can fail: it asserts, raises, or calls what asserts."""
+    tree = ast.parse(_parsed(source))
+    for node in ast.walk(tree):
+        called = getattr(
+            getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", "")
+        )
+        if isinstance(node, ast.Assert | ast.Raise) or str(called).startswith("assert"):
+            return source.replace("\r\n", "\n")
+    raise BadTests("expected tests that assert something, and nothing in them does")
 
 
 def _parsed(source: str) -> str:

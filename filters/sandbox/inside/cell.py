@@ -166,7 +166,7 @@ def _become_guest(
             status = guest.run(job["source"], job["name"], report)
         else:
             peer = socket.socket(fileno=files["peer"])
-            status = guest.serve(job["source"], job["name"], peer, report)
+            status = guest.serve(job["source"], job["name"], job["entry"], peer, report)
     except BaseException as error:
         os.write(2, f"{type(error).__name__}: {error}\n".encode())
         status = 1

@@ -37,10 +37,11 @@ def run(source: str, name: str, report: int) -> int:
     return status or later
 
 
-def serve(source: str, name: str, peer: socket.socket, report: int) -> int:
+def serve(source: str, name: str, entry: str | None, peer: socket.socket, report: int) -> int:
     """Loads a program as a module, then answers calls to what it defines until the peer leaves.
 
-    Asserts of the program's own at its top level are left out: they are a model's examples.
+    Asserts of the program's own at its top level are left out: they are a model's examples. An
+    ``entry`` that is a method of a class ``Solution`` is called on a new object of it each time.
     """
     space = _main_module(name)
     space["__name__"] = "solution"  # what stands under ``if __name__ == "__main__"`` is no part
@@ -51,6 +52,8 @@ def serve(source: str, name: str, peer: socket.socket, report: int) -> int:
         return len(kept) - 1
 
     loaded = _attempt(lambda: exec(_without_asserts(source, name), space), report)
+    if entry and entry not in space and hasattr(space.get("Solution"), entry):
+        space[entry] = lambda *v, **n: getattr(space["Solution"](), entry)(*v, **n)
     names = {key: callable(value) for key, value in list(space.items()) if type(key) is str}
     _answer(peer, loaded, names, None)
     while True:
@@ -90,22 +93,30 @@ _ACTIONS: dict[str, Callable[..., Any]] = {
 
 
 def _attempt(work: Callable[[], Any], report: int) -> tuple[bool, Any]:
-    """``(True, result)``, or ``(False, (name, text))`` of whatever was raised."""
+    """``(True, result)``, or ``(False, (name, built-in base, text))`` of what was raised."""
     try:
         return True, work()
     except BaseException as error:
         if isinstance(error, MemoryError):
             _note(report)
-        return False, (type(error).__name__, str(error)[:300])
+        return False, _raised(error)
+
+
+def _raised(error: BaseException) -> tuple[str, str, str]:
+    """Name, nearest built-in exception, text."""
+    kinds = type(error).__mro__
+    base = next((k.__name__ for k in kinds if k.__module__ == "builtins"), "")
+    return type(error).__name__, base, str(error)[:300]
 
 
 def _answer(peer: socket.socket, done: tuple[bool, Any], extra: Any, keep: Any) -> None:
     try:
         data = wire.dumps([*done, extra], keep)
     except wire.Unsendable as error:
-        data = wire.dumps([False, ("Unsendable", str(error)), {}])
+        data = wire.dumps([False, ("Unsendable", "", str(error)), {}])
     except BaseException as error:  # the program's own objects may do anything when looked at
-        data = wire.dumps([False, (type(error).__name__, "while its result was read"), {}])
+        text = "while its result was read"
+        data = wire.dumps([False, (type(error).__name__, "", text), {}])
     wire.send(peer, data)
 
 

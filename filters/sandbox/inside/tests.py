@@ -11,23 +11,28 @@ the program's own class (``x in f(2)``, ``len``, truth) get that class's answer,
 the tests take from the program (an encoder for its decoder) are the program's; a helper that comes
 with the problem belongs in the setup.
 
-Each top-level ``assert`` of a test function is a test of its own, and so is each statement that
-contains one; what fails does not stop the next. When the program ends, the rest have not passed.
+What is a test of its own, and when it has passed, is said in `cases`; what fails does not stop the
+next. When the program ends, the rest have not passed. Tests that never ask the program have no
+results, and what cannot travel to it (a function, an object of the tests' own) is their fault.
 """
 
 import ast
 import builtins
 import importlib
+import math
 import socket
 import sys
 from collections.abc import Callable
-from types import CodeType
 from typing import Any
 
-from filters.sandbox.inside import wire
+from filters.sandbox.inside import cases, wire
 
 PASSED = "passed"
+NOT_RUN = "not run"
+NOT_REACHED = "no assert was reached"
 ENDED = "the program ended before it was loaded"
+FROM_PROGRAM = "_from_program"
+"""Attribute of exceptions that the program raised."""
 _KNOWN = frozenset(dir(builtins)) | sys.stdlib_module_names
 """Names that mean something without the program."""
 
@@ -40,6 +45,10 @@ class OutOfTime(BaseException):
     """The tests are over their own limit of CPU time, mostly by what the program gave them."""
 
 
+class Unfit(Exception):
+    """The tests do what cannot be done from outside the program."""
+
+
 class ProgramError(Exception):
     """The program raised what has no name among the built-in exceptions."""
 
@@ -49,13 +58,23 @@ class Program:
 
     def __init__(self, peer: socket.socket) -> None:
         self._peer = peer
+        self.asked = 0
+        """Questions so far."""
         self.loaded, self.problem, self.names = self._read()
+
+    def why(self) -> str:
+        """What was raised while it was loaded."""
+        parts = self.problem
+        return shown((parts[0], parts[-1]) if isinstance(parts, list | tuple) and parts else ())
 
     def ask(self, what: str, target: Any, values: tuple[Any, ...] = (), named: Any = None) -> Any:
         """One action on the other side; raises what it raised, as a built-in exception."""
         message = [what, _pure(target), [_pure(v) for v in values], _pure(named or {})]
+        self.asked += 1
         try:
             wire.send(self._peer, wire.dumps(message))
+        except wire.Unsendable as error:
+            raise Unfit(f"they hand the program {error}") from error
         except OSError as error:
             raise ProgramEnded from error
         good, result, changed = self._read()
@@ -138,54 +157,43 @@ def run(source: str, entry: str | None, setup: str, peer: socket.socket) -> dict
     except ProgramEnded:
         return {"loaded": ENDED, "results": []}
     if not program.loaded:
-        return {"loaded": shown(program.problem), "results": []}
-    results: list[str] = []
+        return {"loaded": program.why(), "results": []}
+    tree, count = cases.prepare(source, entry)
+    results = [NOT_RUN] * count
     try:
-        _run(_whole(source, entry, results), setup, entry, program, results)
+        _run(tree, setup, entry, program, results)
     except (ProgramEnded, OutOfTime):
-        results = results or ["not run"]
+        results = results or [NOT_RUN]
+    except AssertionError:  # of a function that is called between the cases
+        results = ["failed"] * max(1, len(results))
+    except NameError as error:  # what the setup or the tests call is not defined by the program
+        results = [_error(error)] * max(1, len(results))
     except Exception as error:
-        results.append(f"the tests cannot run: {shown((type(error).__name__, error))}")
-    return {"loaded": None, "results": results}
-
-
-def _whole(source: str, entry: str | None, results: list[str]) -> ast.Module:
-    """The tests with every statement that asserts something guarded; counts them in results."""
-    tree = ast.parse(source)
-    bodies: list[ast.Module | ast.FunctionDef] = [tree]
-    if entry is not None:
-        bodies = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "check"]
-    for body in bodies:
-        for place, statement in enumerate(body.body):
-            if any(isinstance(node, ast.Assert) for node in ast.walk(statement)):
-                body.body[place] = _guarded(statement, len(results))
-                results.append("not run")
-    return tree
-
-
-def _guarded(statement: ast.stmt, number: int) -> ast.stmt:
-    """``with __guard__(number): statement``; made by hand, as a parser takes ten times as long."""
-    name, value = ast.Name("__guard__", ast.Load()), ast.Constant(number)
-    call = ast.Call(name, [value], [])
-    guard = ast.With([ast.withitem(call)], [statement])
-    for node in (name, value, call, guard):
-        ast.copy_location(node, statement)
-    return guard
+        if not hasattr(error, FROM_PROGRAM):
+            return {"fault": f"the tests cannot run: {_error(error)}"}
+        results = [_error(error)] * max(1, len(results))
+    called = program.asked or any(result not in (PASSED, NOT_REACHED) for result in results)
+    return {"loaded": None, "results": results if called else []}
 
 
 class _Guard:
     """Notes how one test went; lets nothing out but the program's end."""
 
-    def __init__(self, results: list[str], number: int) -> None:
+    def __init__(self, results: list[str], number: int, looked: Callable[[], int]) -> None:
+        """``looked``: how many asserts were reached and how often the program was asked."""
         self._results = results
         self._number = number
+        self._looked = looked
 
     def __enter__(self) -> None:
-        return None
+        self._before = self._looked()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> bool:
+        if isinstance(error, Unfit):
+            return False
         if error is None:
-            self._results[self._number] = PASSED
+            reached = self._looked() > self._before
+            self._results[self._number] = PASSED if reached else NOT_REACHED
         elif isinstance(error, ProgramEnded):
             self._results[self._number] = "the program ended"
             return False
@@ -195,18 +203,22 @@ class _Guard:
         elif type(error) is AssertionError:
             self._results[self._number] = "failed"
         else:
-            self._results[self._number] = shown((type(error).__name__, error))
+            self._results[self._number] = _error(error)
         return True
 
 
 def _run(
-    tree: ast.Module, setup: str, entry: str | None, program: Program, results: list[str]
+    tree: ast.Module,
+    setup: str,
+    entry: str | None,
+    program: Program,
+    results: list[str],
 ) -> None:
-    space: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
+    space: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, "__same__": same}
     own = set(program.names) if isinstance(program.names, dict) else set()
     codes = [compile(setup, "setup", "exec"), compile(tree, "tests", "exec")]
-    used = set().union(*map(_names, codes))
-    bound = _bound(tree) | _bound(ast.parse(setup))
+    used = set().union(*map(cases.names, codes))
+    bound = cases.bound(tree) | cases.bound(ast.parse(setup))
     for name in sorted(_taken(own & (used | {entry or ""}) - bound, entry)):
         if program.names[name] is True:
             space[name] = _function(program, name)
@@ -214,7 +226,16 @@ def _run(
             space[name] = program.ask("name", name)
     for name in own & used & sys.stdlib_module_names - set(space):
         space[name] = importlib.import_module(name)  # that the program imports it is relied upon
-    space["__guard__"] = lambda number: _Guard(results, number)
+    ran = [0]
+
+    def note() -> None:
+        ran[0] += 1
+
+    def looked() -> int:
+        return ran[0] + program.asked
+
+    space[cases.GUARD] = lambda number: _Guard(results, number, looked)
+    space[cases.RAN] = note
     exec(codes[0], space)
     if entry in own:  # the setup may have had a stub of it
         space[str(entry)] = _function(program, str(entry))
@@ -228,26 +249,25 @@ def _run(
     if results:
         space["check"](candidate)
         return
-    results.append("not run")  # its asserts are in functions of its own: one test
-    with _Guard(results, 0):
+    results.append(NOT_RUN)  # its asserts are in functions of its own: one test
+    with _Guard(results, 0, looked):
         space["check"](candidate)
 
 
-def _names(code: CodeType) -> set[str]:
-    """The global names (and attributes) that code uses, in its functions too."""
-    inner = (part for part in code.co_consts if isinstance(part, CodeType))
-    return set(code.co_names).union(*map(_names, inner))
+def same(found: Any, expected: Any) -> bool:
+    """Whether an answer is what JSON says it should be.
 
-
-def _bound(tree: ast.Module) -> set[str]:
-    """The names of functions, classes and imports at the top level."""
-    bound = set()
-    for statement in tree.body:
-        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-            bound.add(statement.name)
-        elif isinstance(statement, ast.Import | ast.ImportFrom):
-            bound.update(alias.asname or alias.name.split(".")[0] for alias in statement.names)
-    return bound
+    A tuple is as good as a list (JSON has no other), and floating point numbers are compared to a
+    relative 1e-9.
+    """
+    if isinstance(expected, list) and isinstance(found, list | tuple):
+        pairs = zip(found, expected, strict=False)
+        return len(found) == len(expected) and all(same(a, b) for a, b in pairs)
+    if isinstance(expected, dict) and type(found) is dict:
+        return found.keys() == expected.keys() and all(same(found[k], expected[k]) for k in found)
+    if isinstance(expected, float) and type(found) in (int, float):
+        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(found == expected)
 
 
 def _taken(wanted: set[str], entry: str | None) -> set[str]:
@@ -312,16 +332,24 @@ def shown(parts: Any) -> str:
         return "something that cannot be shown"
 
 
+def _error(error: BaseException) -> str:
+    return shown((type(error).__name__, error))
+
+
 def out_of_time(*_: object) -> None:
     """What the signal for the end of CPU time does, so that what was found is still reported."""
     raise OutOfTime
 
 
-def _exception(name: Any, text: Any) -> Exception:
-    kind = getattr(builtins, str(name), None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            return kind(str(text))
-        except TypeError:  # UnicodeDecodeError and its like want more
-            pass
-    return ProgramError(f"{name}: {text}")
+def _exception(name: Any, base: Any, text: Any) -> Exception:
+    """What the program raised: of its own name, below the built-in exception it derives from."""
+    kind = getattr(builtins, str(base), None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        kind = ProgramError
+    made: Exception
+    try:
+        made = (kind if name == base else type(str(name)[:80], (kind,), {}))(str(text))
+    except (TypeError, ValueError):  # UnicodeDecodeError and its like want more
+        made = ProgramError(f"{name}: {text}")
+    setattr(made, FROM_PROGRAM, True)
+    return made

@@ -4,6 +4,7 @@ import pytest
 from sandbox_limits import SMALL
 
 from filters.sandbox import run
+from filters.sandbox.host import SandboxBroke
 from filters.sandbox.run import Sandbox
 
 TABLE = [
@@ -18,7 +19,8 @@ TABLE = [
     ("def f(x): raise KeyError(x)", "try:\n  f(1)\n  assert False\nexcept KeyError:\n  pass",
      ["passed"]),
     ("class Odd(Exception): pass\ndef f(x): raise Odd(x)",
-     "try:\n  f(1)\n  assert False\nexcept Exception as e:\n  assert 'Odd: 1' in str(e)",
+     "try:\n  f(1)\n  assert False\nexcept Exception as e:\n"
+     "  assert f'{type(e).__name__} {e}' == 'Odd 1'",
      ["passed"]),
     ("def f(x): return x", "assert g(1) == 1", ["NameError: name 'g' is not defined"]),
     ("f = 3", "assert f == 3", ["passed"]),
@@ -38,20 +40,19 @@ TABLE = [
      "p = P(3)\np.x = 5\nassert f(p) == 5", ["passed"]),
     ("class P: pass\ndef f(): return P()", "assert f() == f()", ["failed"]),
     ("def f(): return P\nclass P: pass", "assert isinstance(f(), int)", ["failed"]),
-    ("def f(g, x): return g(x)", "assert f(abs, -1) == 1", ["Unsendable"]),  # not supported
     ("def f(x, *, y=1, **z): return x, y, z", "assert f(1, y=2, a=3) == (1, 2, {'a': 3})",
      ["passed"]),
     ("def f(): return lambda x: x + 1", "assert f()(1) == 2", ["passed"]),
     ("def f(x): return x", "for i in range(3):\n  assert f(i) == i\nassert f(0) == 1",
      ["passed", "failed"]),
     ("def f(x): return x", "def same(a, b):\n  assert a == b\nsame(f(1), 1)\nassert f(2) == 2",
-     ["passed", "passed"]),
+     ["passed"]),
+    ("def f(x): return x", "def same(a, b):\n  assert a == b\nsame(f(1), 2)", ["failed"]),
     ("def f(x): return float('nan')", "assert f(1) == f(1)\nassert f(1) != f(1)",
      ["failed", "passed"]),
     ("def f(x): return x", "assert f((1, [2, {3}])) == (1, [2, {3}])\nassert f(b'x') == b'x'",
      ["passed", "passed"]),
     ("def f(x): return [0] * x", "assert f(10**10) == []", ["MemoryError"]),
-    ("def f(x): return x\nwhile f(1) == 2: pass", "assert f(1) == 1  # \udc80 is in no test", None),
     ("print('noise')\nimport sys; sys.stderr.write('noise')\ndef f(x): print(x); return x",
      "assert f(1) == 1", ["passed"]),
     ("if __name__ == '__main__':\n  input()\ndef f(x): return x", "assert f(1) == 1", ["passed"]),
@@ -124,11 +125,11 @@ def test_setup_comes_first_and_wins(sandbox: Sandbox) -> None:
     assert not sandbox.test("def f(x): return 0\ndef twice(x): return 0", tests).passed
 
 
-def test_tests_that_cannot_run_are_not_passed(sandbox: Sandbox) -> None:
-    for source in ("assert (", "import nothing_of_this_name\nassert f(1) == 1", "1 / 0"):
-        tested = sandbox.test("def f(x): return x", run.Tests(source=source))
-        assert not tested.passed
-        assert "the tests cannot run" in tested.results[-1]
+def test_tests_that_cannot_run_are_no_verdict(sandbox: Sandbox) -> None:
+    no_module = "import nothing_of_this_name\nassert f(1) == 1"
+    for source in ("assert (", no_module, "1 / 0", "assert f(abs) == 1"):
+        with pytest.raises(SandboxBroke):
+            sandbox.test("def f(x): return x", run.Tests(source=source))
 
 
 def test_tests_that_use_up_their_time(sandbox: Sandbox) -> None:
@@ -149,7 +150,7 @@ def test_program_over_its_limits(sandbox: Sandbox) -> None:
 def test_tests_leave_nothing_for_the_next(sandbox: Sandbox) -> None:
     leave = "import builtins, json, os\nbuiltins.left = json.left = 1\nassert f() == 1"
     look = "import builtins, json\nassert not hasattr(builtins, 'left') and json.dumps"
-    look += "\nassert not hasattr(json, 'left')"
+    look += "\nassert not hasattr(json, 'left') and f() == 1"
     sandbox.test("def f(): return 1", run.Tests(source=leave))
     assert sandbox.test("def f(): return 1", run.Tests(source=look)).passed
 
@@ -157,7 +158,8 @@ def test_tests_leave_nothing_for_the_next(sandbox: Sandbox) -> None:
 def test_tests_cannot_write_or_reach_out(sandbox: Sandbox) -> None:
     source = (
         "import os\nfor p in ('/tmp/x', '/dev/shm/x', '/x'):\n  try:\n    open(p, 'w')\n"
-        "    assert False\n  except OSError:\n    pass\nassert 'HF_TOKEN' not in os.environ"
+        "    assert False\n  except OSError:\n    assert f()\n"
+        "assert 'HF_TOKEN' not in os.environ and f()"
     )
     assert sandbox.test("def f(): return 1", run.Tests(source=source)).passed
     assert SMALL.cpu == 1

@@ -68,6 +68,70 @@ TABLE: list[tuple[str, dict[str, Any], str, Outcome, float | None]] = [
 ]  # fmt: skip
 
 
+RETURNS = "def f(x): return {}"
+TRICKS: list[tuple[str, dict[str, Any], str, Outcome]] = [
+    # why, tests, program, outcome
+    ("the program has the helper of the tests",
+     {"entry": "f",
+      "check": "from math import isclose\ndef check(c):\n    assert isclose(c(3), 9)\n"},
+     "def f(x): return 0\ndef isclose(*a): return True", Outcome.WRONG),
+    ("the program has a function that the tests assign",
+     {"entry": "f",
+      "check": "near = lambda a, b: a == b\ndef check(c):\n    assert near(c(3), 9)\n"},
+     "def f(x): return 0\ndef near(*a): return True", Outcome.WRONG),
+    ("a test function is called", {"asserts": ["def test_f():\n    assert f(3) == 9"]},
+     RETURNS.format(0), Outcome.WRONG),
+    ("and may pass", {"asserts": ["def test_f():\n    assert f(3) == 9"]}, RETURNS.format(9),
+     Outcome.CORRECT),
+    ("tests in a class are not run",
+     {"asserts": ["class T:\n    def test(self):\n        assert f(3) == 9"]}, RETURNS.format(9),
+     Outcome.UNVERIFIABLE),
+    ("tests under main are not reached",
+     {"asserts": ["if __name__ == '__main__':\n    assert f(3) == 9"]}, RETURNS.format(0),
+     Outcome.UNVERIFIABLE),
+    ("asserts that nobody calls",
+     {"entry": "f", "check": "def check(c):\n    def t():\n        assert c(3) == 9"},
+     RETURNS.format(9), Outcome.UNVERIFIABLE),
+    ("a check of nothing", {"entry": "f", "check": "def check(c):\n    pass"}, RETURNS.format(9),
+     Outcome.UNVERIFIABLE),
+    ("asserts of nothing", {"asserts": ["assert True"]}, "x = 1", Outcome.UNVERIFIABLE),
+    ("a check that raises",
+     {"entry": "f", "check": "def check(c):\n    if c(3) != 9: raise ValueError"},
+     RETURNS.format(9), Outcome.CORRECT),
+    ("an infinite result", {"entry": "f", "calls": [{"args": [1], "result": float("inf")}]},
+     "inf = 5\ndef f(x): return 5", Outcome.WRONG),
+    ("an infinite result, right", {"entry": "f", "calls": [{"args": [1], "result": float("inf")}]},
+     "def f(x): return float('inf')", Outcome.CORRECT),
+    ("a tuple for JSON's list", {"entry": "f", "calls": [{"args": [3], "result": [3, 9]}]},
+     "def f(x): return (x, 9)", Outcome.CORRECT),
+    ("rounding for JSON's number", {"entry": "f", "calls": [{"args": [1], "result": 0.3}]},
+     "def f(x): return 0.1 + 0.2", Outcome.CORRECT),
+    ("a method of Solution", {"entry": "f", "calls": [{"args": [1], "result": 2}]},
+     "class Solution:\n    def f(self, x): return x + 1", Outcome.CORRECT),
+    ("a function handed to the program", {"asserts": ["assert f(lambda v: v + 1, 3) == 4"]},
+     "def f(g, x): return g(x)", Outcome.UNVERIFIABLE),
+    ("a setup that cannot run", {"asserts": ["assert f(1) == 9"], "setup": "import nosuchthing"},
+     RETURNS.format(9), Outcome.UNVERIFIABLE),
+    ("an exception that derives from a built-in one",
+     {"asserts": ["try:\n    f(1)\n    assert False\nexcept ValueError:\n    assert True"]},
+     "class Neg(ValueError): pass\ndef f(x): raise Neg('no')", Outcome.CORRECT),
+    ("places that the program chooses", {"asserts": ["assert round(2, f(3)) == 2"]},
+     "def f(x): return -10**10", Outcome.WRONG),
+    ("a test that failed before the end", {"asserts": ["assert f(1) == 0", "assert f(2) == 0"]},
+     "import os\ndef f(x):\n    if x > 1: os._exit(0)\n    return 9", Outcome.WRONG),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tests", "program", "outcome"), [row[1:] for row in TRICKS], ids=[row[0] for row in TRICKS]
+)
+def test_tricks_of_programs_and_of_tests(
+    verifier: CodeVerifier, tests: Any, program: str, outcome: Outcome
+) -> None:
+    found = judge(verifier, tests, program)
+    assert found.outcome is outcome, found.reason
+
+
 @pytest.fixture(scope="module")
 def verifier() -> Iterator[CodeVerifier]:
     verifier = CodeVerifier(Limits(cpu=1, wall=20, memory=512 << 20))
@@ -147,7 +211,7 @@ def test_what_was_found_wrong_stays_wrong_when_time_is_up(
     monkeypatch.setattr("filters.verify.code.TOTAL", -1.0)
     none = judge(verifier, STDIO, PRINTS)
     assert none.outcome is Outcome.UNVERIFIABLE
-    assert "together" in none.reason
+    assert "no time" in none.reason
     monkeypatch.setattr("filters.verify.code.TOTAL", 1.0)
     slow = "import time\nprint(7)\ntime.sleep(1.1)"
     assert judge(verifier, STDIO, slow).results == ["other output", "not run"]
