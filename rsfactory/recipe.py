@@ -35,7 +35,7 @@ class ProblemsSection(Section):
     params: dict[str, Any] = {}
     """Parameters of a generated family."""
     columns: dict[str, str] = {}
-    """For files: problem, answer, choices, solution -> the file's column."""
+    """For files: problem, answer, choices, solution, metadata -> the file's column."""
     verifier: str | None = None
     """Verifier that decides; by default the one the source's format names. `judge` and `majority`
     take training problems without an answer too."""

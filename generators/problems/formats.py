@@ -8,6 +8,10 @@ question and an answer. Anything else takes a mapping such as ``problem=Body+Que
 answer=Answer``: ``+`` joins columns with a space, a dot reaches into a nested one. A row without a
 gold answer is an error that names the row, unless the verifier needs none; nothing is left out
 silently.
+
+A column ``metadata`` (with a mapping: the column that is mapped to it) has what a verifier needs
+beyond the answer (docs/verifiers.md). Where its form names a verifier (a program's tests, a kind of
+puzzle) that one decides, and where it says all that the verifier needs a row may have no answer.
 """
 
 import json
@@ -19,12 +23,13 @@ from typing import Any
 
 from generators.problems import programs, puzzles
 from generators.prompts import final_line
+from rsfactory import metadata
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
 
 Row = Mapping[str, Any]
 
-FIELDS = ("problem", "answer", "choices", "solution")
+FIELDS = ("problem", "answer", "choices", "solution", "metadata")
 """What a mapping may name."""
 
 _QUESTIONS = ("problem", "question", "prompt")
@@ -83,16 +88,22 @@ def problems(
     """
     reader: Reader | None = None
     for number, (where, row) in enumerate(rows):
-        asked_only = not gold and not _answered(row, columns)
-        if reader is None and not asked_only:
-            if lenient and any(not _has(row, column) for column in columns.values()):
-                columns = {}
-            reader = _mapped(columns, row, source) if columns else _recognise(row, source)
         try:
+            asked_only = _asked_only(row, columns, verifier, gold)
+            if reader is None and not asked_only:
+                if lenient and any(not _has(row, column) for column in columns.values()):
+                    columns = {}
+                reader = _mapped(columns, row, source) if columns else _recognise(row, source)
+            elif number == 0 and not lenient:
+                _check_metadata(columns, row, source)
             parts = _question(row, columns) if asked_only or reader is None else reader(row)
+            if not parts.metadata:
+                parts = _with_metadata(parts, _metadata(row, columns), verifier)
         except BadRow as error:
             raise InputError(f"{source}, {where}: {error}") from error
-        for text in (parts.prompt, parts.answer, parts.solution or "", *parts.choices):
+        for text in (
+            parts.prompt, parts.answer, parts.solution or "", parts.metadata, *parts.choices,
+        ):  # fmt: skip
             if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
                 raise InputError(
                     f"{source}, {where}: expected text, got half a character (a lone surrogate) "
@@ -103,12 +114,64 @@ def problems(
         yield _problem(parts, source, number, verifier)
 
 
+def _asked_only(row: Row, columns: Mapping[str, str], verifier: str | None, gold: bool) -> bool:
+    """Whether a row is to be read without a gold: it has none, and none is needed.
+
+    Raises:
+        BadRow: It has none, and its metadata would do if somebody said for which verifier.
+    """
+    if _answered(row, columns):
+        return False
+    given = _metadata(row, columns)
+    if not gold or metadata.decides(given, verifier):
+        return True
+    fitting = metadata.fitting(given) if given and verifier is None else []
+    if fitting:
+        name = fitting[0]
+        raise BadRow(
+            f"it has no gold answer, and metadata for the verifier {' or '.join(fitting)}; name it "
+            f"with --verifier {name}, or in a run with --set problems.verifier={name}"
+        )
+    return False
+
+
+def _metadata(row: Row, columns: Mapping[str, str]) -> str:
+    """JSON text of the row's own metadata; empty where it has none."""
+    column = columns.get("metadata") if columns else "metadata"
+    try:
+        return metadata.as_text(_get(row, column)) if column else ""
+    except ValueError as error:
+        raise BadRow(
+            f"{column}: {error}; a column that is no metadata of ours is left alone where "
+            "--map problem=COLUMN --map answer=COLUMN name the others"
+        ) from error
+
+
+def _check_metadata(columns: Mapping[str, str], row: Row, source: str) -> None:
+    """Looks whether a mapping's names are known and the column of its metadata is there."""
+    _check_names(columns)
+    if "metadata" in columns and not _has(row, columns["metadata"]):
+        raise _no_column(source, [columns["metadata"]], row)
+
+
+def _with_metadata(parts: Parts, given: str, verifier: str | None) -> Parts:
+    """The parts with the row's own metadata, and the verifier that it names."""
+    if not given:
+        return parts
+    decides = metadata.named(given)
+    solution = parts.solution
+    if "code" in (verifier, decides) and parts.answer and not solution:
+        solution = _fenced(parts.answer)
+    return replace(parts, metadata=given, verifier=decides or parts.verifier, solution=solution)
+
+
 def _with_rubric(parts: Parts, row: Row) -> Parts:
     """The parts with a row's own rubric (a text or a list of texts), which a judge goes by."""
     rubric = row.get("rubric")
-    if not rubric or parts.metadata or not isinstance(rubric, str | list):
+    if not rubric or not isinstance(rubric, str | list):
         return parts
-    return replace(parts, metadata=json.dumps({"rubric": rubric}, ensure_ascii=False))
+    given = json.loads(parts.metadata or "{}")
+    return replace(parts, metadata=json.dumps({"rubric": rubric, **given}, ensure_ascii=False))
 
 
 def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
@@ -120,7 +183,7 @@ def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Probl
     elif parts.math or mathematical(parts.answer):
         kind, decides = "math", "math"
     return Problem(
-        id=Problem.key(source, parts.prompt, parts.answer),
+        id=Problem.key(source, parts.prompt, parts.answer or parts.metadata),
         source=source,
         split="train",
         domain=kind,
@@ -205,13 +268,18 @@ def _decided_by(verifier: str, reader: puzzles.Reader) -> Reader:
         except ValueError as error:
             raise BadRow(str(error)) from error
         if verifier == "code":
-            worked = f"```python\n{answer}\n```" if answer else None
+            worked = _fenced(answer) if answer else None
             return Parts(
                 prompt=prompt, answer=answer, solution=worked, verifier=verifier, metadata=metadata
             )
         return Parts(prompt=prompt, answer=answer, verifier=verifier, metadata=metadata)
 
     return read
+
+
+def _fenced(program: str) -> str:
+    """A gold program as a completion shows one."""
+    return f"```python\n{program}\n```"
 
 
 def _gsm8k(row: Row) -> Parts:
@@ -248,18 +316,12 @@ def _plain(row: Row, question: str, answer: str | None, solution: str | None) ->
 
 def _mapped(columns: Mapping[str, str], row: Row, source: str) -> Reader:
     """The reader that the user's mapping describes, checked against the first row."""
-    unknown = [name for name in columns if name not in FIELDS]
-    if unknown or not {"problem", "answer"} <= set(columns):
-        raise InputError(
-            f"a mapping names {', '.join(FIELDS)} and needs the first two, got "
-            f"{', '.join(columns)}; for example --map problem=COLUMN --map answer=COLUMN"
-        )
+    _check_names(columns)
+    if not {"problem", "answer"} <= set(columns):
+        raise _bad_names(columns)
     missing = [c for column in columns.values() for c in column.split("+") if not _has(row, c)]
     if missing:
-        raise InputError(
-            f"{source} has no column {', '.join(missing)}; it has {_columns(row)} "
-            "(as in --map problem=COLUMN --map answer=COLUMN)"
-        )
+        raise _no_column(source, missing, row)
 
     def read(row: Row) -> Parts:
         prompt = " ".join(_text(row, column) for column in columns["problem"].split("+"))
@@ -271,6 +333,26 @@ def _mapped(columns: Mapping[str, str], row: Row, source: str) -> Reader:
         return Parts(prompt=prompt, answer=gold, solution=solution)
 
     return read
+
+
+def _check_names(columns: Mapping[str, str]) -> None:
+    if any(name not in FIELDS for name in columns):
+        raise _bad_names(columns)
+
+
+def _bad_names(columns: Mapping[str, str]) -> InputError:
+    return InputError(
+        f"a mapping names {', '.join(FIELDS)} and needs the first two (the second only where the "
+        f"verifier needs a gold answer), got {', '.join(columns)}; for example "
+        "--map problem=COLUMN --map answer=COLUMN"
+    )
+
+
+def _no_column(source: str, missing: Sequence[str], row: Row) -> InputError:
+    return InputError(
+        f"{source} has no column {', '.join(missing)}; it has {_columns(row)} "
+        "(as in --map problem=COLUMN --map answer=COLUMN)"
+    )
 
 
 def _choice(stem: str, choices: Any, gold: Any) -> Parts:
