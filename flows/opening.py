@@ -6,7 +6,6 @@ closes every child process on the way out, whatever happened.
 
 import contextlib
 import importlib.metadata
-import os
 import platform
 import re
 import time
@@ -16,7 +15,7 @@ from typing import Any
 
 from filters.checks import CHECKS
 from filters.verify import GROUP_VERIFIERS, JUDGES, VERIFIERS
-from filters.verify.code import SANDBOX, CodeVerifier
+from filters.verify.code import CodeVerifier, sandboxed
 from filters.verify.pool import VerifierPool
 from flows import deciders, teachers
 from flows.context import Run
@@ -62,11 +61,11 @@ def open_run(
             f"(a recipe's name begins it), got {named!r}"
         )
     store = Store(data / "runs" / named)
-    os.environ[SANDBOX] = recipe.sandbox  # reaches every process of the run
-    source, held_out = _sources(recipe, seed)
-    _check(recipe, source, held_out or source)
-    need_disk(store.folder, _disk_needed(recipe), "a run")
     with contextlib.ExitStack() as held:
+        held.enter_context(sandboxed(recipe.sandbox))
+        source, held_out = _sources(recipe, seed)
+        _check(recipe, source, held_out or source)
+        need_disk(store.folder, _disk_needed(recipe), "a run")
         held.enter_context(store.lock())
         recipe = _continue(store, named, recipe, seed, source)
         log = store.folder / "logs" / "forkserver.log"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filters.verify import GROUP_VERIFIERS, JUDGES, VERIFIERS
+from filters.verify.code import sandboxed
 from filters.verify.pool import VerifierPool
 from flows.verify import part_of
 from rsfactory.contracts import resolve
@@ -76,7 +77,12 @@ def verify_again(store: Store, words: str, begin: Callable[[int], Callable[[], N
         RunLocked: A process works on the run.
     """
     name, version = wanted(words)
-    with store.lock(), VerifierPool() as pool:
+    described = store.described() or {"recipe": {}}
+    with (
+        sandboxed(described["recipe"].get("sandbox", "full")),
+        store.lock(),
+        VerifierPool() as pool,
+    ):
         problems = {p.id: p for p in store.read(PROBLEMS) if p.verifier == name}
         known = _verdicts(store, name)
         missing = [

@@ -27,8 +27,8 @@ class Limits:
 class Ran:
     """How a program ended."""
 
-    exit: int | None
-    """Exit status, negative for a signal; None where the sandbox itself failed (`fault`)."""
+    exit: int
+    """Exit status, negative for a signal."""
     stdout: str
     stderr: str
     seconds: float
@@ -39,5 +39,3 @@ class Ran:
     """``full`` or ``weak``."""
     killed_by: str | None
     """``wall``, ``cpu``, ``memory``, ``processes``, ``output``, ``disk``; None for none of them."""
-    fault: str | None = None
-    """Why nothing can be said about the program: the sandbox did not work."""

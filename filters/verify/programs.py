@@ -1,10 +1,10 @@
 r"""Where a completion has its program.
 
-Read from the visible text. In order: the content of an ``<answer>`` tag is looked at alone; of the
-fenced blocks, the last one in Python (or in no language) that defines what is asked for, else the
-last one at all; a fence that is never closed reaches to the end. Without fences, a continuation of
-the problem's own text (``prefix``) is put behind it; else the longest stretch of lines that is
-Python. Nothing is run here, and only text without fences is parsed.
+Read from the visible text. In order: of an ``<answer>`` tag that is closed, the content is looked
+at alone; of the fenced blocks in Python (or in no language), the last one that defines what is
+asked for, else the last one; blocks in other languages are passed over. A fence that is never
+closed reaches to the end. Without fences the longest stretch of lines that is Python counts. Where
+the program goes on from the problem's own text (``prefix``), it is put behind it. Nothing is run.
 
 Not covered: programs in other languages, several files, diffs.
 """
@@ -16,6 +16,7 @@ import warnings
 from dataclasses import dataclass
 
 from filters.verify.extract import visible
+from filters.verify.fences import Block, blocks
 
 LONGEST = 200_000
 """Characters of a program."""
@@ -23,18 +24,7 @@ PARSED = 20_000
 """Characters of text without fences that are looked through for a program."""
 ROUNDS = 200
 """How often such a text is parsed at most."""
-_FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n?", re.MULTILINE)
 _PYTHON = frozenset({"", "python", "py", "python3", "py3", "python2"})
-_TAGGED = re.compile(r"<answer>(.*)</answer>", re.DOTALL | re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced block."""
-
-    language: str
-    text: str
-    closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +33,11 @@ class Program:
 
     text: str
     whole: bool
-    """Nothing says that it was cut off."""
+    """Nothing says that its end is missing."""
 
 
 def find(completion: str, entry: str | None = None, prefix: str = "") -> Program | None:
-    """The program, or None where there is none.
+    """The program, or None where there is none, or one of more than `LONGEST` characters.
 
     Args:
         completion: As the model wrote it.
@@ -55,32 +45,19 @@ def find(completion: str, entry: str | None = None, prefix: str = "") -> Program
         prefix: What the program has to go on from (HumanEval's prompt), if it may.
     """
     text = visible(completion)
-    tagged = _TAGGED.search(text)
-    text = tagged[1] if tagged else text
+    text = _tagged(text)
     fenced = blocks(text)
     if fenced:
         block = _best(fenced, entry)
-        return None if block is None else _program(block.text, entry, prefix, whole=block.closed)
+        if block is None or len(block.text) > LONGEST:
+            return None
+        return _program(block.text, entry, prefix, whole=block.closed)
     if prefix and not _defines(text, entry):
         body = _continued(prefix, text)
         if body is not None:
             return Program(body, whole=True)
     found = longest(text[-PARSED:])
     return None if found is None else Program(found, whole=True)
-
-
-def blocks(text: str) -> list[Block]:
-    """The fenced blocks of a text, in order."""
-    found, place = [], 0
-    while opening := _FENCE.search(text, place):
-        mark = opening[1]
-        end = re.compile(rf"^[ \t]*{re.escape(mark)}[ \t]*$", re.MULTILINE).search(
-            text, opening.end()
-        )
-        stop = end.start() if end else len(text)
-        found.append(Block(opening[2].lower(), text[opening.end() : stop], end is not None))
-        place = end.end() if end else len(text)
-    return found
 
 
 def longest(text: str) -> str | None:
@@ -99,6 +76,14 @@ def longest(text: str) -> str | None:
     return textwrap.dedent("\n".join(best)).strip("\n") or None
 
 
+def _tagged(text: str) -> str:
+    """The content of the last ``<answer>`` tag that is closed; the text itself where none is."""
+    lower = text.lower()
+    end = lower.rfind("</answer>")
+    start = lower.rfind("<answer>", 0, end) if end >= 0 else -1
+    return text[start + len("<answer>") : end] if start >= 0 else text
+
+
 def _best(fenced: list[Block], entry: str | None) -> Block | None:
     python = [block for block in fenced if block.language in _PYTHON and block.text.strip()]
     defining = [block for block in python if _defines(block.text, entry)]
@@ -110,7 +95,7 @@ def _program(text: str, entry: str | None, prefix: str, *, whole: bool) -> Progr
     code = textwrap.dedent(text)
     if prefix and entry and not _defines(code, entry):
         code = _continued(prefix, text) or code
-    return Program(code[:LONGEST], whole)
+    return Program(code, whole)
 
 
 def _defines(text: str, entry: str | None) -> bool:

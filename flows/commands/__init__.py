@@ -7,6 +7,7 @@ JSON document is on standard output, also for an error; all else goes to standar
 import contextlib
 import importlib
 import json
+import os
 import shlex
 import signal
 import sys
@@ -78,6 +79,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits with its code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.pop("FACTORY_SANDBOX", None)  # a recipe says it, not the shell
     with contextlib.suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -182,7 +182,7 @@ def sandbox() -> Finding:
         found = f"{len(got_out)} of {len(ATTACKS)} attacks succeeded: {', '.join(got_out)}"
         advice = "do not run programs on this machine; please report this"
         return Finding(name="sandbox", ok=False, found=found, advice=advice)
-    found = f"full isolation: 0 of {len(ATTACKS)} attacks succeeded"
+    found = f"full isolation: 0 of {len(ATTACKS)} attacks succeeded; tried: {', '.join(ATTACKS)}"
     return Finding(name="sandbox", ok=True, found=found, required=False)
 
 

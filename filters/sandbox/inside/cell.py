@@ -124,7 +124,7 @@ def keep(
         killed_by = _limit_hit(status, cpu, limits, memory=noted) or killed_by
     return {
         "exit": os.waitstatus_to_exitcode(status), "killed_by": killed_by, "seconds": seconds,
-        "cpu": cpu, "memory": spent.ru_maxrss * 1024,
+        "cpu": cpu,
     }  # fmt: skip
 
 

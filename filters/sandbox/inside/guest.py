@@ -85,7 +85,7 @@ def _act(space: dict[str, Any], what: str, target: Any, values: list[Any], named
 _ACTIONS: dict[str, Callable[..., Any]] = {
     "get": getattr, "set": setattr, "item": lambda o, k: o[k], "len": len, "iter": iter,
     "next": next, "str": str, "repr": repr, "bool": bool, "contains": lambda o, v: v in o,
-    "setitem": lambda o, k, v: o.__setitem__(k, v), "type": lambda o: type(o).__name__,
+    "setitem": lambda o, k, v: o.__setitem__(k, v),
 }  # fmt: skip
 
 

@@ -108,9 +108,12 @@ def test_verdicts(
         ("not json", "cannot be run"),
         ("[1]", "JSON object"),
         ({"asserts": ["assert add("]}, "not Python"),
-        ({"check": "def check(c): pass"}, "without the entry"),
-        ({"calls": [{"args": [1]}], "entry": "f"}, "result"),
-        ({"stdio": 7}, "not a list"),
+        ({"check": "def check(c): pass"}, "expected entry"),
+        ({"calls": [{"args": [1]}], "entry": "f"}, "as call 0"),
+        ({"calls": [{"args": [1], "result": 1}], "entry": "f("}, "expected entry"),
+        ({"stdio": [{"input": "1"}]}, "as test 0"),
+        ({"tests": []}, "got tests"),
+        ({"stdio": 7}, "expected a list"),
     ],
 )
 def test_bad_tests_are_our_fault(verifier: CodeVerifier, tests: Any, why: str) -> None:
@@ -135,7 +138,20 @@ def test_a_sleeper_is_not_called_wrong() -> None:
     finally:
         quick.close()
     assert found.outcome is Outcome.UNVERIFIABLE
-    assert "wall" in found.reason
+    assert "no end within 1 s" in found.reason
+
+
+def test_what_was_found_wrong_stays_wrong_when_time_is_up(
+    verifier: CodeVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("filters.verify.code.TOTAL", -1.0)
+    none = judge(verifier, STDIO, PRINTS)
+    assert none.outcome is Outcome.UNVERIFIABLE
+    assert "together" in none.reason
+    monkeypatch.setattr("filters.verify.code.TOTAL", 1.0)
+    slow = "import time\nprint(7)\ntime.sleep(1.1)"
+    assert judge(verifier, STDIO, slow).results == ["other output", "not run"]
+    assert judge(verifier, STDIO, slow).outcome is Outcome.WRONG
 
 
 def test_results_of_each_test(verifier: CodeVerifier) -> None:

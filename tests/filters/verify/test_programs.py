@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filters.verify.programs import blocks, find, longest
+from filters.verify.fences import blocks, fenced
+from filters.verify.programs import LONGEST, find, longest
 
 CASES = Path(__file__).parents[4] / "shared/material/format/code_extraction_cases.jsonl"
 PREFIX = 'def add(a, b):\n    """Adds."""\n'
@@ -71,7 +72,19 @@ def test_any_text_is_looked_through(text: str) -> None:
         assert found is None or found.text
 
 
+def test_a_program_beyond_the_limit_is_none() -> None:
+    assert find("```python\n" + "x = 1\n" * (LONGEST // 6 + 1) + "```") is None
+
+
+def test_closed_blocks_without_their_last_line_end() -> None:
+    assert fenced("```a\n1\n\n```\n````\n```\n````\n~~~\nopen") == ["1\n", "```"]
+
+
 HOSTILE = {
+    "open tags": "<answer>" * 100_000,
+    "closed tags": "<answer>x</answer>" * 50_000,
+    "tags the wrong way round": "</answer>" * 50_000 + "<answer>" * 50_000,
+    "a megabyte of a fence": "```python\n" + "x = 1\n" * 170_000 + "```",
     "brackets": "(" * 50_000,
     "brackets in a fence": "```python\n" + "(" * 50_000 + "\n```",
     "fences": "```\n" * 20_000,
