@@ -5,7 +5,6 @@ with any other outcome but unverifiable, which is our fault and counted on its o
 Wilson's 95% interval, per source and over all.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Any
 from filters.verify.costs import as_json
 from filters.verify.pool import VerifierPool
 from rsfactory.errors import InputError
+from rsfactory.metadata import as_text, decides
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 from rsfactory.stats import wilson
 
@@ -69,15 +69,16 @@ def labelled(
         number: Its place in the file, from 0.
         row: Columns ``completion`` and ``label``; ``gold``, or else ``problem`` (or one of `IDS`)
             with an id that ``find`` knows; perhaps ``source``, ``choices``, ``domain`` and
-            ``metadata`` (JSON text, or what JSON says).
+            ``metadata`` (a JSON object or its text), with which ``gold`` may be missing where the
+            verifier needs none.
         columns: Those names -> the file's own, where they differ.
         verifier: Who judges it.
         file: Its source where the row names none.
         find: The problem with an id; raises InputError where there is none.
 
     Raises:
-        InputError: A column is missing, a label is neither right nor wrong, or no problem has
-            the id.
+        InputError: A column is missing, a label is neither right nor wrong, metadata is no
+            object, or no problem has the id.
     """
 
     def value(name: str, default: Any = None) -> Any:
@@ -85,14 +86,15 @@ def labelled(
         return default if found is None else found
 
     where = f"{file}, row {number}"
-    problem = _problem(number, value, verifier, file) or _found(row, columns, value, find, where)
+    metadata = _metadata(value("metadata"), where)
+    bare = find is None and decides(metadata, verifier)
+    problem = _problem(number, value, verifier, file, "" if bare else None)
+    problem = problem or _found(row, columns, value, find, where)
     for name in ("completion", "label"):
         if value(name) is None:
             raise _missing(name, row, columns, where)
-    metadata = value("metadata")
-    if metadata is not None:
-        text = metadata if isinstance(metadata, str) else json.dumps(metadata, ensure_ascii=False)
-        problem = replace(problem, metadata=text)
+    if metadata:
+        problem = replace(problem, metadata=metadata)
     source = str(value("source", file))
     return Labelled(
         row=number,
@@ -103,11 +105,21 @@ def labelled(
     )
 
 
-def _problem(number: int, value: Callable[..., Any], verifier: str, file: str) -> Problem | None:
-    """The problem that a row with a gold brings along; None for one without."""
-    if value("gold") is None:
+def _metadata(value: Any, where: str) -> str:
+    try:
+        return as_text(value)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _problem(
+    number: int, value: Callable[..., Any], verifier: str, file: str, default: str | None
+) -> Problem | None:
+    """The problem that a row with a gold (or the default) brings along; None for one without."""
+    gold = value("gold", default)
+    if gold is None:
         return None
-    gold = str(value("gold"))
+    gold = str(gold)
     return Problem(
         id=Problem.key(file, str(value("problem", number)), gold),
         source=str(value("source", file)), split="audit", domain=str(value("domain", "math")),

@@ -14,6 +14,7 @@ from filters.verify.judge import FAILED
 from filters.verify.judge_prompt import RUBRICS
 from flows import teachers
 from flows.context import Run
+from rsfactory import metadata
 from rsfactory.contracts import GroupVerifier, Judge
 from rsfactory.errors import FactoryError, InputError
 from rsfactory.recipe import Recipe
@@ -133,7 +134,8 @@ def _without_gold(held_out: Sequence[Problem]) -> list[str]:
         ]
     bare = [
         p for p in held_out
-        if not (p.answer or (p.solution if p.verifier in JUDGES else p.metadata))
+        if not p.answer
+        and not (p.solution if p.verifier in JUDGES else metadata.decides(p.metadata, p.verifier))
     ]  # fmt: skip
     if bare:
         return [

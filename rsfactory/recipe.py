@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -35,7 +35,7 @@ class ProblemsSection(Section):
     params: dict[str, Any] = {}
     """Parameters of a generated family."""
     columns: dict[str, str] = {}
-    """For files: problem, answer, choices, solution -> the file's column."""
+    """For files: problem, answer, choices, solution, metadata -> the file's column."""
     verifier: str | None = None
     """Verifier that decides; by default the one the source's format names. `judge` and `majority`
     take training problems without an answer too."""
@@ -225,7 +225,8 @@ class Recipe(Section):
     sample: SampleSection = SampleSection()
     rationalize: RationalizeSection = RationalizeSection()
     flags: dict[str, Treatment] = {}
-    """Check -> `ignore`, `count` or `reject`; by default `leaked_hint` rejects, others count."""
+    """Check -> what becomes of its flags (docs/verifiers.md); by default `leaked_hint` is `reject`,
+    the others are `count`."""
     select: SelectSection = SelectSection()
     train: TrainSection = TrainSection()
     sft: SftSection = SftSection()
@@ -362,7 +363,16 @@ def settings_table() -> str:
 def _setting(name: str, field: FieldInfo) -> str:
     default = "" if field.is_required() else f"`{json.dumps(field.default)}`"
     meaning = " ".join((field.description or "").replace("``", "`").split())
-    return f"| `{name}` | {default} | {meaning} |"
+    choices = ", ".join(f"`{json.dumps(choice)}`" for choice in _choices(field.annotation))
+    each = "Each one" if get_origin(field.annotation) is dict else "One"
+    return f"| `{name}` | {default} | {f'{each} of {choices}. ' if choices else ''}{meaning} |"
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    """The values that a type allows, itself or for the values of a dict; empty where any goes."""
+    if get_origin(annotation) is Literal:
+        return get_args(annotation)
+    return next(filter(None, map(_choices, get_args(annotation))), ())
 
 
 def _less(before: Any, after: Any) -> bool:

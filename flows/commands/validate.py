@@ -1,4 +1,7 @@
-"""``factory validate``: every gold answer of a source through its own verifier, without a model."""
+"""``factory validate``: every gold answer of a source through its own verifier, without a model.
+
+A problem without a gold (its metadata decides) fails only where its verifier cannot be used.
+"""
 
 import itertools
 from typing import Any
@@ -43,30 +46,48 @@ def command(
     1 where there is one.
     """
     from filters.audit import gold_candidate
+    from filters.verify.alone import refuse_unless_alone
     from filters.verify.costs import as_json as json_costs
     from filters.verify.pool import VerifierPool
     from generators.problems import open_source
     from rsfactory.records import Outcome
 
+    if verifier is not None:
+        refuse_unless_alone(verifier)
     opened = open_source(
         source, seed=seed, columns=dict(mapping(text) for text in columns), verifier=verifier,
         purpose="train",
     )  # fmt: skip
-    problems = list(itertools.islice(opened.problems(), limit))
+    problems = list(itertools.islice(opened.problems(), limit + 1))
+    more = len(problems) > limit
+    problems = problems[:limit]
     with VerifierPool(workers=workers) as pool, counting("golds", len(problems)) as count:
         verdicts = pool.verify([(p, gold_candidate(p)) for p in problems], lambda _: count())
+    judged = list(zip(problems, verdicts, strict=True))
+    bare = {
+        p.id for p, v in judged
+        if not (p.answer or p.solution) and v.outcome is not Outcome.UNVERIFIABLE
+    }  # fmt: skip
     failed: list[dict[str, Any]] = [
         {"row": p.row, "id": p.id, "outcome": v.outcome.value, "reason": v.reason}
-        for p, v in zip(problems, verdicts, strict=True)
-        if v.outcome is not Outcome.CORRECT
+        for p, v in judged
+        if v.outcome is not Outcome.CORRECT and p.id not in bare
     ]
-    correct = len(problems) - len(failed)
+    golds = len(problems) - len(bare)
+    correct = golds - len(failed)
     if as_json:
-        costs = json_costs(pool.costs())
-        rows = len(problems)
-        print_json({"rows": rows, "correct": correct, "failed": failed, "costs": costs})
+        print_json({
+            "rows": len(problems), "correct": correct, "failed": failed,
+            "without_gold": len(bare), "limit": limit, "limit_reached": more,
+            "costs": json_costs(pool.costs()),
+        })  # fmt: skip
     else:
-        click.echo(f"{opened.name}: {correct} of {len(problems)} golds are accepted")
+        first = f"the first {len(problems)} problems, " if more else ""
+        click.echo(f"{opened.name}: {first}{correct} of {golds} golds are accepted")
+        if more:
+            click.echo(f"  there are more problems; look at them too with --limit {10 * limit}")
+        if bare:
+            click.echo(f"  {len(bare)} more have no gold; their metadata decides")
         print_costs(pool.costs())
         for row in failed[:SHOWN]:
             click.echo(f"  row {row['row']} ({row['id']}): {row['outcome']}, {row['reason']}")

@@ -3,10 +3,15 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from flows.commands.common import counting, data_option, find_run, json_option, print_json
+from rsfactory.errors import InputError
+
+if TYPE_CHECKING:
+    from rsfactory.store import Store
 
 SHOWN = 10
 """Flipped candidates that are printed."""
@@ -23,9 +28,10 @@ def command(run: str, verifier: str, data: Path, as_json: bool) -> None:
 
     Selections and reports of rounds that ended stay as they are.
     """
-    from flows.reverify import verify_again
+    from flows.reverify import verify_again, wanted
 
     store = find_run(data, run)
+    _check_used(store, wanted(verifier)[0])
     with ExitStack() as shown:
 
         def begin(total: int) -> Callable[[], None]:
@@ -47,3 +53,20 @@ def command(run: str, verifier: str, data: Path, as_json: bool) -> None:
         click.echo(f"  {flip.candidate_id}: {flip.before} -> {flip.after}, {flip.reason}")
     if len(again.flipped) > SHOWN:
         click.echo(f"  and {len(again.flipped) - SHOWN} more; --json has them all")
+
+
+def _check_used(store: "Store", verifier: str) -> None:
+    """Looks whether a verifier decides any problem that the run has candidates of.
+
+    Raises:
+        InputError: It does not; the message says which do.
+    """
+    from rsfactory.store import PROBLEMS
+
+    used = {p.verifier for p in store.read(PROBLEMS) if p.split != "held_out"}
+    if verifier not in used:
+        there = f"they are decided by {', '.join(sorted(used))}" if used else "it has none yet"
+        raise InputError(
+            f"expected a verifier that decides problems of run {store.folder.name}, got "
+            f"{verifier}; {there}"
+        )

@@ -74,12 +74,14 @@ def open_source(
             own `ProblemSource`.
         seed: The run's seed: which problems are generated, and the order of a file's.
         params: Parameters of a generated family.
-        columns: For tables: ``problem``, ``answer``, ``choices``, ``solution`` -> the column.
+        columns: For tables: ``problem``, ``answer``, ``choices``, ``solution``, ``metadata`` ->
+            the column.
         verifier: Verifier that decides instead of the one the format names.
         limit: Bound on the training problems of the whole run.
         purpose: ``both`` holds problems out and trains on the rest; ``train`` holds none out,
             ``held_out`` may hold all of them out (for a held-out set from a source of its own).
-        gold: Whether a table's row without an answer is an error (else its answer is empty).
+        gold: Whether a table's row without an answer is an error (else its answer is empty), where
+            its metadata does not say all that the verifier needs.
 
     Raises:
         InputError: There is no such source, or it cannot be understood.

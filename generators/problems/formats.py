@@ -8,23 +8,26 @@ question and an answer. Anything else takes a mapping such as ``problem=Body+Que
 answer=Answer``: ``+`` joins columns with a space, a dot reaches into a nested one. A row without a
 gold answer is an error that names the row, unless the verifier needs none; nothing is left out
 silently.
+
+A column ``metadata`` (with a mapping: the column that is mapped to it) has what a verifier needs
+beyond the answer (docs/verifiers.md). Where its form names a verifier (a program's tests, a kind of
+puzzle) that one decides, and where it says all that the verifier needs a row may have no answer.
 """
 
 import json
 import re
-import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from generators.problems import programs, puzzles
+from generators.problems import choices, programs, puzzles
+from generators.problems.cells import BadRow, Row, columns_of, get, has, shown, text_of
 from generators.prompts import final_line
+from rsfactory import metadata
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
 
-Row = Mapping[str, Any]
-
-FIELDS = ("problem", "answer", "choices", "solution")
+FIELDS = ("problem", "answer", "choices", "solution", "metadata")
 """What a mapping may name."""
 
 _QUESTIONS = ("problem", "question", "prompt")
@@ -50,10 +53,6 @@ class Parts:
     """Who decides, where the format itself says."""
     metadata: str = ""
     """JSON: what that verifier needs beyond the answer."""
-
-
-class BadRow(Exception):
-    """A row that cannot be a problem; the message says why, the caller says where."""
 
 
 Reader = Callable[[Row], Parts]
@@ -83,16 +82,22 @@ def problems(
     """
     reader: Reader | None = None
     for number, (where, row) in enumerate(rows):
-        asked_only = not gold and not _answered(row, columns)
-        if reader is None and not asked_only:
-            if lenient and any(not _has(row, column) for column in columns.values()):
-                columns = {}
-            reader = _mapped(columns, row, source) if columns else _recognise(row, source)
         try:
+            asked_only = _asked_only(row, columns, verifier, gold)
+            if reader is None and not asked_only:
+                if lenient and any(not has(row, column) for column in columns.values()):
+                    columns = {}
+                reader = _mapped(columns, row, source) if columns else _recognise(row, source)
+            elif number == 0 and not lenient:
+                _check_metadata(columns, row, source)
             parts = _question(row, columns) if asked_only or reader is None else reader(row)
+            if not parts.metadata:
+                parts = _with_metadata(parts, _metadata(row, columns), verifier)
         except BadRow as error:
             raise InputError(f"{source}, {where}: {error}") from error
-        for text in (parts.prompt, parts.answer, parts.solution or "", *parts.choices):
+        for text in (
+            parts.prompt, parts.answer, parts.solution or "", parts.metadata, *parts.choices,
+        ):  # fmt: skip
             if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
                 raise InputError(
                     f"{source}, {where}: expected text, got half a character (a lone surrogate) "
@@ -103,12 +108,64 @@ def problems(
         yield _problem(parts, source, number, verifier)
 
 
+def _asked_only(row: Row, columns: Mapping[str, str], verifier: str | None, gold: bool) -> bool:
+    """Whether a row is to be read without a gold: it has none, and none is needed.
+
+    Raises:
+        BadRow: It has none, and its metadata would do if somebody said for which verifier.
+    """
+    if _answered(row, columns):
+        return False
+    given = _metadata(row, columns)
+    if not gold or metadata.decides(given, verifier):
+        return True
+    fitting = metadata.fitting(given) if given and verifier is None else []
+    if fitting:
+        name = fitting[0]
+        raise BadRow(
+            f"it has no gold answer, and metadata for the verifier {' or '.join(fitting)}; name it "
+            f"with --verifier {name}, or in a run with --set problems.verifier={name}"
+        )
+    return False
+
+
+def _metadata(row: Row, columns: Mapping[str, str]) -> str:
+    """JSON text of the row's own metadata; empty where it has none."""
+    column = columns.get("metadata") if columns else "metadata"
+    try:
+        return metadata.as_text(get(row, column)) if column else ""
+    except ValueError as error:
+        raise BadRow(
+            f"{column}: {error}; a column that is no metadata of ours is left alone where "
+            "--map problem=COLUMN --map answer=COLUMN name the others"
+        ) from error
+
+
+def _check_metadata(columns: Mapping[str, str], row: Row, source: str) -> None:
+    """Looks whether a mapping's names are known and the column of its metadata is there."""
+    _check_names(columns)
+    if "metadata" in columns and not has(row, columns["metadata"]):
+        raise _no_column(source, [columns["metadata"]], row)
+
+
+def _with_metadata(parts: Parts, given: str, verifier: str | None) -> Parts:
+    """The parts with the row's own metadata, and the verifier that it names."""
+    if not given:
+        return parts
+    decides = metadata.named(given)
+    solution = parts.solution
+    if "code" in (verifier, decides) and parts.answer and not solution:
+        solution = _fenced(parts.answer)
+    return replace(parts, metadata=given, verifier=decides or parts.verifier, solution=solution)
+
+
 def _with_rubric(parts: Parts, row: Row) -> Parts:
     """The parts with a row's own rubric (a text or a list of texts), which a judge goes by."""
     rubric = row.get("rubric")
-    if not rubric or parts.metadata or not isinstance(rubric, str | list):
+    if not rubric or not isinstance(rubric, str | list):
         return parts
-    return replace(parts, metadata=json.dumps({"rubric": rubric}, ensure_ascii=False))
+    given = json.loads(parts.metadata or "{}")
+    return replace(parts, metadata=json.dumps({"rubric": rubric, **given}, ensure_ascii=False))
 
 
 def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
@@ -120,7 +177,7 @@ def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Probl
     elif parts.math or mathematical(parts.answer):
         kind, decides = "math", "math"
     return Problem(
-        id=Problem.key(source, parts.prompt, parts.answer),
+        id=Problem.key(source, parts.prompt, parts.answer or parts.metadata),
         source=source,
         split="train",
         domain=kind,
@@ -144,9 +201,9 @@ def mathematical(answer: str) -> bool:
 
 def _recognise(row: Row, source: str) -> Reader:
     """The reader for a table, by the columns of its first row."""
-    if isinstance(row.get("question"), Mapping) and _has(row, "question.stem"):
+    if isinstance(row.get("question"), Mapping) and has(row, "question.stem"):
         return _nested_choice
-    if _has(row, "question") and _has(row, "choices") and _has(row, "answerKey"):
+    if has(row, "question") and has(row, "choices") and has(row, "answerKey"):
         return _flat_choice
     if puzzle := puzzles.recognise(row):
         return _decided_by("puzzle", puzzle)
@@ -160,7 +217,7 @@ def _recognise(row: Row, source: str) -> Reader:
     if question and (answer or "\\boxed" in str(row.get(solution or ""))):
         return lambda row: _plain(row, question, answer, solution)
     raise InputError(
-        f"{source} is not understood: it has the columns {_columns(row)}; needed are "
+        f"{source} is not understood: it has the columns {columns_of(row)}; needed are "
         f"{' or '.join(_QUESTIONS)}, and answer (or solution with \\boxed{{}}); "
         "or name them, for example --map problem=COLUMN --map answer=COLUMN "
         "(A+B joins two columns, a.b reaches into a nested one)"
@@ -170,7 +227,7 @@ def _recognise(row: Row, source: str) -> Reader:
 def _answered(row: Row, columns: Mapping[str, str]) -> bool:
     """Whether a row has a gold, or something that has to be read as one."""
     names = [columns["answer"]] if "answer" in columns else [*_ANSWERS, "answerKey"]
-    values = [_get(row, name) for name in names]
+    values = [get(row, name) for name in names]
     if not columns and (puzzles.recognise(row) or programs.recognise(row)):
         return True
     boxed = any("\\boxed" in str(row.get(name)) for name in _SOLUTIONS if not columns)
@@ -179,22 +236,22 @@ def _answered(row: Row, columns: Mapping[str, str]) -> bool:
 
 def _question(row: Row, columns: Mapping[str, str]) -> Parts:
     """A row without a gold: its question, with choices and a worked solution where it has them."""
-    there = (name for name in ("question.stem", *_QUESTIONS) if _has(row, name))
+    there = (name for name in ("question.stem", *_QUESTIONS) if has(row, name))
     asked = columns.get("problem") or next(there, None)
     if asked is None:
         expected = " or ".join(_QUESTIONS)
         raise BadRow(
-            f"expected a question in a column {expected}, found {_columns(row)}; "
+            f"expected a question in a column {expected}, found {columns_of(row)}; "
             "name it with --map problem=COLUMN"
         )
-    prompt = " ".join(_text(row, column) for column in asked.split("+"))
+    prompt = " ".join(text_of(row, column) for column in asked.split("+"))
     nested = asked == "question.stem"
-    choices = _get(row, columns.get("choices", "question.choices" if nested else "choices"))
-    if choices is not None:
-        texts = _choices(choices)[1]
-        return Parts(prompt=f"{prompt}\n{_listed(texts)}", answer="", choices=tuple(texts))
+    offered = get(row, columns.get("choices", "question.choices" if nested else "choices"))
+    if offered is not None:
+        texts = choices.labelled(offered)[1]
+        return Parts(prompt=f"{prompt}\n{choices.listed(texts)}", answer="", choices=tuple(texts))
     names = [columns["solution"]] if "solution" in columns else _SOLUTIONS
-    worked = next((str(_get(row, name)).strip() for name in names if _get(row, name)), None)
+    worked = next((str(get(row, name)).strip() for name in names if get(row, name)), None)
     return Parts(prompt=prompt, answer="", solution=worked or None)
 
 
@@ -205,7 +262,7 @@ def _decided_by(verifier: str, reader: puzzles.Reader) -> Reader:
         except ValueError as error:
             raise BadRow(str(error)) from error
         if verifier == "code":
-            worked = f"```python\n{answer}\n```" if answer else None
+            worked = _fenced(answer) if answer else None
             return Parts(
                 prompt=prompt, answer=answer, solution=worked, verifier=verifier, metadata=metadata
             )
@@ -214,14 +271,19 @@ def _decided_by(verifier: str, reader: puzzles.Reader) -> Reader:
     return read
 
 
+def _fenced(program: str) -> str:
+    """A gold program as a completion shows one."""
+    return f"```python\n{program}\n```"
+
+
 def _gsm8k(row: Row) -> Parts:
-    worked, mark, gold = _text(row, "answer").rpartition("####")
+    worked, mark, gold = text_of(row, "answer").rpartition("####")
     gold = gold.strip().replace(",", "")
     if not mark or not gold:
-        raise BadRow(f"expected a gold answer after '####', got {_short(row['answer'])}")
+        raise BadRow(f"expected a gold answer after '####', got {shown(row['answer'])}")
     worked = re.sub(r"<<.*?>>", "", worked).strip()
     return Parts(
-        prompt=_text(row, "question"),
+        prompt=text_of(row, "question"),
         answer=gold,
         solution=f"{worked}\n{final_line(gold)}",
         math=True,
@@ -229,91 +291,70 @@ def _gsm8k(row: Row) -> Parts:
 
 
 def _nested_choice(row: Row) -> Parts:
-    return _choice(_text(row, "question.stem"), _get(row, "question.choices"), row.get("answerKey"))
+    return _choice(
+        text_of(row, "question.stem"), get(row, "question.choices"), row.get("answerKey")
+    )
 
 
 def _flat_choice(row: Row) -> Parts:
-    return _choice(_text(row, "question"), row["choices"], row.get("answerKey"))
+    return _choice(text_of(row, "question"), row["choices"], row.get("answerKey"))
 
 
 def _plain(row: Row, question: str, answer: str | None, solution: str | None) -> Parts:
     worked = str(row.get(solution) or "") if solution else ""
     boxed = _last_box(worked)
-    gold = _text(row, answer) if answer else boxed
+    gold = text_of(row, answer) if answer else boxed
     if not gold:
-        raise BadRow(f"expected a gold answer in \\boxed{{}}, got {_short(worked)}")
+        raise BadRow(f"expected a gold answer in \\boxed{{}}, got {shown(worked)}")
     text = f"{worked.strip()}\n{final_line(gold)}" if worked.strip() else None
-    return Parts(prompt=_text(row, question), answer=gold, solution=text, math=boxed is not None)
+    return Parts(prompt=text_of(row, question), answer=gold, solution=text, math=boxed is not None)
 
 
 def _mapped(columns: Mapping[str, str], row: Row, source: str) -> Reader:
     """The reader that the user's mapping describes, checked against the first row."""
-    unknown = [name for name in columns if name not in FIELDS]
-    if unknown or not {"problem", "answer"} <= set(columns):
-        raise InputError(
-            f"a mapping names {', '.join(FIELDS)} and needs the first two, got "
-            f"{', '.join(columns)}; for example --map problem=COLUMN --map answer=COLUMN"
-        )
-    missing = [c for column in columns.values() for c in column.split("+") if not _has(row, c)]
+    _check_names(columns)
+    if not {"problem", "answer"} <= set(columns):
+        raise _bad_names(columns)
+    missing = [c for column in columns.values() for c in column.split("+") if not has(row, c)]
     if missing:
-        raise InputError(
-            f"{source} has no column {', '.join(missing)}; it has {_columns(row)} "
-            "(as in --map problem=COLUMN --map answer=COLUMN)"
-        )
+        raise _no_column(source, missing, row)
 
     def read(row: Row) -> Parts:
-        prompt = " ".join(_text(row, column) for column in columns["problem"].split("+"))
+        prompt = " ".join(text_of(row, column) for column in columns["problem"].split("+"))
         if "choices" in columns:
-            return _choice(prompt, _get(row, columns["choices"]), _get(row, columns["answer"]))
-        gold = _text(row, columns["answer"])
-        worked = str(_get(row, columns.get("solution", "")) or "").strip()
+            return _choice(prompt, get(row, columns["choices"]), get(row, columns["answer"]))
+        gold = text_of(row, columns["answer"])
+        worked = str(get(row, columns.get("solution", "")) or "").strip()
         solution = f"{worked}\n{final_line(gold)}" if worked else None
         return Parts(prompt=prompt, answer=gold, solution=solution)
 
     return read
 
 
-def _choice(stem: str, choices: Any, gold: Any) -> Parts:
-    """A multiple-choice problem; the gold may be a label, a letter, a text or an index from 0."""
-    labels, texts = _choices(choices)
-    letters = string.ascii_uppercase[: len(texts)]
-    if gold is None or not str(gold).strip():
-        raise BadRow("it has no gold answer; give a file whose rows all have one")
-    names: dict[str, str] = dict(zip(letters, letters, strict=True))
-    names |= dict(zip(texts, letters, strict=True))
-    if not labels:
-        labels = [str(i) for i in range(len(texts))] if isinstance(gold, int) else []
-    names |= dict(zip(labels, letters, strict=False))
-    golds = gold if isinstance(gold, list) else [gold]
-    if len(golds) == 1 and str(golds[0]).strip() not in names:
-        golds = re.split(r"\s*[,;]\s*", str(golds[0]).strip())
-    found = {names.get(str(one).strip()) for one in golds}
-    letter = ", ".join(sorted(name for name in found if name is not None))
-    if None in found or not found:
-        raise BadRow(f"gold {_short(gold)} is none of the choices {', '.join(labels or letters)}")
-    return Parts(prompt=f"{stem}\n{_listed(texts)}", answer=letter, choices=tuple(texts))
+def _check_names(columns: Mapping[str, str]) -> None:
+    if any(name not in FIELDS for name in columns):
+        raise _bad_names(columns)
 
 
-def _listed(texts: Sequence[str]) -> str:
-    """Choices as a question shows them."""
-    names = string.ascii_uppercase[: len(texts)]
-    return "\n".join(f"{name}. {text}" for name, text in zip(names, texts, strict=True))
+def _bad_names(columns: Mapping[str, str]) -> InputError:
+    return InputError(
+        f"a mapping names {', '.join(FIELDS)} and needs the first two (the second only where the "
+        f"verifier needs a gold answer), got {', '.join(columns)}; for example "
+        "--map problem=COLUMN --map answer=COLUMN"
+    )
 
 
-def _choices(choices: Any) -> tuple[list[str], list[str]]:
-    """Labels (perhaps none) and texts of choices in any of the usual shapes."""
-    if isinstance(choices, Mapping) and {"label", "text"} <= set(choices):
-        labels, texts = list(map(str, choices["label"])), list(map(str, choices["text"]))
-    elif isinstance(choices, list) and all(isinstance(c, Mapping) for c in choices):
-        labels = [str(c.get("label", "")) for c in choices]
-        texts = [str(c.get("text", "")) for c in choices]
-    elif isinstance(choices, list):
-        labels, texts = [], [str(c) for c in choices]
-    else:
-        raise BadRow(f"expected a list of choices, got {_short(choices)}")
-    if not 2 <= len(texts) <= len(string.ascii_uppercase) or not all(texts):
-        raise BadRow(f"expected 2 to 26 choices with a text, got {_short(choices)}")
-    return labels, texts
+def _no_column(source: str, missing: Sequence[str], row: Row) -> InputError:
+    return InputError(
+        f"{source} has no column {', '.join(missing)}; it has {columns_of(row)} "
+        "(as in --map problem=COLUMN --map answer=COLUMN)"
+    )
+
+
+def _choice(stem: str, listed: Any, gold: Any) -> Parts:
+    """A multiple-choice problem."""
+    letter, texts = choices.read(listed, gold)
+    return Parts(prompt=f"{stem}\n{choices.listed(texts)}", answer=letter, choices=tuple(texts))
 
 
 def _last_box(text: str) -> str | None:
@@ -325,46 +366,3 @@ def _last_box(text: str) -> str | None:
         if depth < 0:
             return text[begin:end].strip()
     return None
-
-
-def _get(row: Row, column: str) -> Any:
-    """A column's value, or a nested one's (``question.stem``); None where it is missing."""
-    if column in row:
-        return row[column]
-    here: Any = row
-    for part in column.split("."):
-        here = here.get(part) if isinstance(here, Mapping) else None
-    return here
-
-
-def _has(row: Row, column: str) -> bool:
-    return all(c in row or _get(row, c) is not None for c in column.split("+"))
-
-
-def _text(row: Row, column: str) -> str:
-    """A column's value as text; a number is written as it is.
-
-    Raises:
-        BadRow: It is missing or empty, or not a text or number.
-    """
-    value = _get(row, column)
-    if isinstance(value, list | Mapping):
-        raise BadRow(f"expected a text or a number in {column}, got {_short(value)}")
-    text = "" if value is None or value != value else str(value).strip()
-    if not text:
-        raise BadRow(f"{column} is empty; every row needs a question and a gold answer")
-    return text
-
-
-def _columns(row: Row) -> str:
-    """The row's columns, nested ones with their parts."""
-    names: list[str] = []
-    for name, value in row.items():
-        nested = isinstance(value, Mapping)
-        names += [f"{name}.{part}" for part in value] if nested else [name]
-    return ", ".join(names) or "(none)"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

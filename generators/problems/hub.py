@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from generators.problems import formats
+from generators.problems.cells import Row
 from generators.problems.finite import FiniteSet
-from generators.problems.formats import Row
 from generators.problems.options import Options
 from rsfactory.errors import InputError
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from generators.problems import formats
+from generators.problems.cells import Row
 from generators.problems.files import read_rows
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
@@ -65,7 +66,7 @@ class ProblemIndex:
         self._bare.setdefault(key.rpartition("/")[2], []).append(key)
 
 
-def _id_of(row: formats.Row, path: Path, where: str) -> str:
+def _id_of(row: Row, path: Path, where: str) -> str:
     for name in IDS:
         if row.get(name) is not None:
             return str(row[name]).strip()

@@ -17,7 +17,7 @@ class Options:
     params: dict[str, Any] = field(default_factory=dict)
     """Parameters of a generated family."""
     columns: dict[str, str] = field(default_factory=dict)
-    """For tables: problem, answer, choices, solution -> the column."""
+    """For tables: problem, answer, choices, solution, metadata -> the column."""
     verifier: str | None = None
     gold: bool = True
     """For tables: every row needs an answer."""

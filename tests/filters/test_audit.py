@@ -45,6 +45,8 @@ def test_nothing_labelled_wrong_has_no_rate_of_false_accepts() -> None:
     [
         ({"gold": "1", "completion": "2"}, r"row 3: expected a column 'label', found gold, compl"),
         ({"gold": "1", "completion": "2", "label": "maybe"}, r"row 3: expected a label.*'maybe'"),
+        ({"gold": "1", "metadata": "level 5"}, "row 3: expected metadata as a JSON object, got"),
+        ({"completion": "2", "label": 1, "metadata": {"a": 1}}, "row 3: expected a column 'gold'"),
     ],
 )
 def test_rows_that_cannot_be_used(row: dict[str, str], says: str) -> None:
@@ -66,6 +68,16 @@ def test_a_gold_is_accepted_by_its_verifier(gold: str) -> None:
 def test_metadata_as_text_or_object(metadata: object, text: str) -> None:
     row = {"gold": "1", "completion": "", "label": 1, "metadata": metadata}
     assert labelled(0, row, {}, "math", "f").problem.metadata == text
+
+
+def test_metadata_that_decides_needs_no_gold() -> None:
+    rows = [
+        {"metadata": {"pattern": r"\d+"}, "completion": "Answer: 42", "label": 1},
+        {"metadata": '{"pattern": "[a-z]+"}', "completion": "Answer: 42", "label": 0},
+    ]
+    with VerifierPool() as pool:
+        found, _ = audit([labelled(n, row, {}, "regex", "f") for n, row in enumerate(rows)], pool)
+    assert (found["accepted"], found["false_accepts"], found["false_rejects"]) == (1, 0, 0)
 
 
 def test_rows_of_one_problem_are_candidates_of_their_own() -> None:

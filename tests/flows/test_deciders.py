@@ -183,9 +183,10 @@ def test_held_out_problems_without_golds_are_refused(tmp_path: Path, verifier: s
 def test_tests_are_a_gold_too() -> None:
     """Programs without a model solution have no answer, and tests in their metadata."""
     program = problem("", verifier="code")
-    check(load("star"), [program], [replace(program, metadata='{"tests": []}')])
-    with pytest.raises(InputError, match="1 of 1 held-out problems"):
-        check(load("star"), [program], [program])
+    check(load("star"), [program], [replace(program, metadata='{"asserts": ["assert f()"]}')])
+    for other in ("", '{"level": 5}'):
+        with pytest.raises(InputError, match="1 of 1 held-out problems"):
+            check(load("star"), [program], [replace(program, metadata=other)])
 
 
 def test_rows_without_golds_are_refused_for_other_verifiers(tmp_path: Path) -> None:

@@ -120,6 +120,19 @@ def test_the_document_lists_every_setting() -> None:
     assert all(line.split("|")[3].strip() for line in table.splitlines()), "one has no meaning"
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("train.restart", 'One of `"continue"`, `"base"`.'),
+        ("flags", 'Each one of `"ignore"`, `"count"`, `"reject"`.'),
+        ("sandbox", 'One of `"full"`, `"weak"`.'),
+    ],
+)
+def test_a_setting_with_few_values_lists_them(setting: str, words: str) -> None:
+    [line] = [one for one in settings_table().splitlines() if one.startswith(f"| `{setting}` ")]
+    assert words in line
+
+
 def test_from_a_limit_to_none_is_more() -> None:
     bounded, free = load("star", {"problems.limit": 4}), load("star")
     assert merge(bounded, free, "r") == free

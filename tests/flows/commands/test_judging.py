@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from rsfactory.store import Store
+
 Factory = Callable[..., Any]
 
 
@@ -61,7 +63,10 @@ def test_validate_a_family(factory: Factory) -> None:
     assert said.code == 0
     found = said.json
     costs = found.pop("costs")
-    assert found == {"rows": 20, "correct": 20, "failed": []}
+    assert found == {
+        "rows": 20, "correct": 20, "failed": [], "without_gold": 0, "limit": 20,
+        "limit_reached": True,
+    }  # fmt: skip
     assert [cost["rows"] for cost in costs.values()] == [20]
 
 
@@ -76,6 +81,68 @@ def test_validate_names_the_golds_that_fail(factory: Factory, tmp_path: Path) ->
     assert failed["row"] == 1
     assert failed["outcome"] == "unverifiable"
     assert "1 of 2 golds" in factory("validate", str(place), "--verifier", "math").out
+
+
+def written(place: Path, rows: list[dict[str, Any]]) -> Path:
+    place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return place
+
+
+def test_validate_says_where_it_stopped(factory: Factory, tmp_path: Path) -> None:
+    rows = [{"question": f"{n} + 1?", "answer": str(n + 1)} for n in range(4)]
+    place = str(written(tmp_path / "four.jsonl", rows))
+    found = factory("validate", place, "--limit", "3", "--json").json
+    assert (found["rows"], found["limit"], found["limit_reached"]) == (3, 3, True)
+    said = factory("validate", place, "--limit", "3").out
+    assert "four.jsonl: the first 3 problems, 3 of 3 golds are accepted" in said
+    assert "--limit 30" in said
+    for limit in ("4", "5"):
+        assert factory("validate", place, "--limit", limit, "--json").json["limit_reached"] is False
+        assert "first" not in factory("validate", place, "--limit", limit).out
+
+
+def test_validate_goes_by_the_metadata_of_a_row(factory: Factory, tmp_path: Path) -> None:
+    rows = [
+        {"question": "A number?", "answer": "42", "metadata": {"pattern": r"\d+"}},
+        {"question": "Another?", "answer": "42", "metadata": {"pattern": r"[a-z]+"}},
+        {"question": "Any word?", "metadata": {"pattern": r"[a-z]+"}},
+        {"question": "None?", "metadata": {"pattern": "["}},
+    ]
+    place = str(written(tmp_path / "patterns.jsonl", rows))
+    said = factory("validate", place, "--verifier", "regex", "--json")
+    assert said.code == 1
+    found = said.json
+    assert (found["rows"], found["correct"], found["without_gold"]) == (4, 1, 1)
+    assert [(f["row"], f["outcome"]) for f in found["failed"]] == [
+        (1, "wrong"),
+        (3, "unverifiable"),
+    ]
+    said = factory("validate", place, "--verifier", "regex").out
+    assert "1 of 3 golds are accepted" in said
+    assert "1 more have no gold" in said
+    named = factory("validate", place)
+    assert named.code == 2
+    assert "line 3: it has no gold answer, and metadata for the verifier regex" in named.err
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("judge", "python -m benchmarks.judge_labels"), ("majority", "samples them")]
+)
+def test_validate_says_what_cannot_be_asked_alone(factory: Factory, name: str, says: str) -> None:
+    said = factory("validate", "gym:basic_arithmetic", "--verifier", name)
+    assert said.code == 2
+    assert f"factory run RECIPE --set problems.verifier={name}" in said.err
+    assert says in said.err
+
+
+def test_verify_again_with_a_verifier_that_the_run_has_no_problem_of(
+    factory: Factory, store: Store
+) -> None:
+    said = factory("verify", "made-1", "--verifier", "exact")
+    assert said.code == 2
+    assert "got exact; they are decided by math" in said.err
+    assert factory("verify", "made-1", "--verifier", "maths").code == 2
+    assert factory("verify", "made-1", "--verifier", "math", "--json").json["candidates"] > 0
 
 
 @pytest.fixture

@@ -232,3 +232,91 @@ def test_a_row_without_a_question_is_an_error_all_the_same() -> None:
         read({"text": "Q"}, gold=False)
     with pytest.raises(InputError, match="question is empty"):
         read({"question": " "}, gold=False)
+
+
+ASSERTS = {"asserts": ["assert f(1) == 2"], "setup": ""}
+TESTED = json.dumps(ASSERTS)
+METADATA = [
+    # row, columns, verifier; then the problem's verifier, answer, metadata
+    ({"question": "Q", "answer": "42", "metadata": {"pattern": r"\d+"}}, {}, "regex",
+     "regex", "42", {"pattern": r"\d+"}),
+    ({"question": "Q", "answer": "42", "metadata": '{"pattern": "4."}'}, {}, None,
+     "math", "42", {"pattern": "4."}),
+    ({"question": "Q", "metadata": {"schema": {}}}, {}, "json-schema",
+     "json-schema", "", {"schema": {}}),
+    ({"question": "Q", "answer": None, "metadata": '{"format": "boxed"}'}, {}, "format",
+     "format", "", {"format": "boxed"}),
+    ({"question": "Q", "metadata": {"mine": 1}}, {}, "own:Verifier",
+     "own:Verifier", "", {"mine": 1}),
+    ({"question": "Q", "metadata": ASSERTS}, {}, None, "code", "", ASSERTS),
+    ({"question": "Q", "answer": "def f(x): return 2", "metadata": TESTED}, {}, None,
+     "code", "def f(x): return 2", ASSERTS),
+    ({"q": "Q", "tests": TESTED}, {"problem": "q", "metadata": "tests"}, None,
+     "code", "", ASSERTS),
+    ({"q": "Q", "g": "4", "a": {"b": {"pattern": "."}}},
+     {"problem": "q", "answer": "g", "metadata": "a.b"}, "regex", "regex", "4", {"pattern": "."}),
+    ({"question": "Q", "metadata": {"kind": "countdown", "numbers": [4, 6], "target": 24}}, {},
+     None, "puzzle", "", {"kind": "countdown", "numbers": [4, 6], "target": 24}),
+    ({"q": "Q", "g": "4", "metadata": "level 5"}, {"problem": "q", "answer": "g"}, None,
+     "math", "4", None),
+    ({"question": "Q", "answer": "4", "metadata": None}, {}, None, "math", "4", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "columns", "asked", "verifier", "answer", "metadata"), METADATA)
+def test_metadata_of_a_row(row, columns, asked, verifier, answer, metadata) -> None:
+    found = read(row, columns, verifier=asked)
+    assert (found.verifier, found.answer) == (verifier, answer)
+    assert (json.loads(found.metadata) if found.metadata else None) == metadata
+    if verifier == "code":
+        assert found.domain == "code"
+        assert (found.solution is not None) == bool(answer)
+
+
+BAD_METADATA = [
+    ({"question": "Q", "answer": "4", "metadata": "level 5"}, {}, None,
+     "line 1: metadata: expected metadata as a JSON object, got 'level 5'"),
+    ({"question": "Q", "answer": "4", "metadata": [1]}, {}, None, r"line 1: .*object, got '\[1\]'"),
+    ({"question": "Q", "metadata": '{"asserts": ['}, {}, "code", "line 1: metadata: expected"),
+    ({"q": "Q", "g": "4", "m": "x"}, {"problem": "q", "answer": "g", "metadata": "m"}, None,
+     "line 1: m: expected metadata as a JSON object"),
+    ({"q": "Q", "g": "4"}, {"problem": "q", "answer": "g", "metadata": "m"}, None,
+     "test has no column m; it has q, g"),
+    ({"question": "Q", "metadata": {"schema": {}}}, {}, None,
+     "line 1: it has no gold answer, and metadata for the verifier json-schema; name it with --v"),
+    ({"question": "Q", "metadata": {"schema": {}}}, {}, "math", "is not understood"),
+    ({"question": "Q", "answer": "", "metadata": {"schema": {}}}, {}, "math", "answer is empty"),
+    ({"q": "Q", "metadata": {"schema": {}}, "m": {"pattern": "x"}},
+     {"problem": "q", "metadata": "m"}, "math", "needs the first two"),
+    ({"question": "Q", "metadata": {"kind": "knights_and_knaves", "names": ["A", "B"]}}, {}, None,
+     "is not understood"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("row", "columns", "verifier", "says"), BAD_METADATA)
+def test_metadata_that_cannot_be_used(row, columns, verifier, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        read(row, columns, verifier=verifier)
+
+
+def test_a_mapped_metadata_column_has_to_be_there_without_golds_too() -> None:
+    with pytest.raises(InputError, match="no column m"):
+        read({"q": "Q"}, {"problem": "q", "metadata": "m"}, verifier="judge", gold=False)
+    with pytest.raises(InputError, match="a mapping names"):
+        read({"q": "Q"}, {"problem": "q", "metdata": "m"}, verifier="judge", gold=False)
+
+
+def test_questions_that_differ_in_their_tests_are_two_problems() -> None:
+    rows = [{"question": "Q", "metadata": {"pattern": p}} for p in ("a", "b")]
+    assert len({read(row, verifier="regex").id for row in rows}) == 2
+
+
+def test_a_rubric_goes_beside_other_metadata() -> None:
+    row = {"question": "Q", "rubric": "Name it.", "metadata": {"level": 5}}
+    found = read(row, verifier="judge", gold=False)
+    assert json.loads(found.metadata) == {"rubric": "Name it.", "level": 5}
+
+
+def test_a_known_format_does_not_look_at_a_column_of_metadata() -> None:
+    row = {"nums": [4, 6], "target": 24, "metadata": "hard"}
+    assert json.loads(read(row).metadata)["kind"] == "countdown"

@@ -1,0 +1,55 @@
+"""Cells of a table's rows: nested columns, texts, and what messages say of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+class BadRow(Exception):
+    """A row that cannot be a problem; the message says why, the caller says where."""
+
+
+def get(row: Row, column: str) -> Any:
+    """A column's value, or a nested one's (``question.stem``); None where it is missing."""
+    if column in row:
+        return row[column]
+    here: Any = row
+    for part in column.split("."):
+        here = here.get(part) if isinstance(here, Mapping) else None
+    return here
+
+
+def has(row: Row, column: str) -> bool:
+    """Whether a row has a column, or all of those that ``+`` joins."""
+    return all(c in row or get(row, c) is not None for c in column.split("+"))
+
+
+def text_of(row: Row, column: str) -> str:
+    """A column's value as text; a number is written as it is.
+
+    Raises:
+        BadRow: It is missing or empty, or not a text or number.
+    """
+    value = get(row, column)
+    if isinstance(value, list | Mapping):
+        raise BadRow(f"expected a text or a number in {column}, got {shown(value)}")
+    text = "" if value is None or value != value else str(value).strip()
+    if not text:
+        raise BadRow(f"{column} is empty; every row needs a question and a gold answer")
+    return text
+
+
+def columns_of(row: Row) -> str:
+    """The row's columns, nested ones with their parts."""
+    names: list[str] = []
+    for name, value in row.items():
+        nested = isinstance(value, Mapping)
+        names += [f"{name}.{part}" for part in value] if nested else [name]
+    return ", ".join(names) or "(none)"
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
