@@ -57,14 +57,13 @@ def command(
     --problems. --map names other columns, e.g. --map completion=solution --map label=base_status.
     """
     from filters.audit import audit, labelled
-    from filters.verify import VERIFIERS
+    from filters.verify.named import find_verifier
     from filters.verify.pool import VerifierPool
     from generators.problems.files import read_rows
     from generators.problems.index import ProblemIndex
-    from rsfactory.contracts import resolve
     from rsfactory.store import write_file
 
-    resolve(verifier, VERIFIERS, "verifier")
+    find_verifier(verifier)
     named = dict(mapping(text) for text in columns)
     find = ProblemIndex(problems, verifier).find if problems else None
     rows = [
