@@ -25,6 +25,8 @@ from rsfactory.contracts import Verifier, resolve
 from rsfactory.errors import InputError
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
+_MADE: dict[str, object] = {}
+"""Objects of users' classes by their names: a process makes one of each."""
 Function = Callable[[Problem, Candidate], object]
 
 
@@ -107,15 +109,17 @@ def _wrapped(name: str, function: Function) -> FunctionVerifier:
     return FunctionVerifier(name, function)
 
 
-@functools.cache
-def _made(name: str, kind: Callable[[], object]) -> object:
+def _made(name: str, kind: type) -> object:
+    if type(_MADE.get(name)) is kind:
+        return _MADE[name]
     try:
-        return kind()
+        _MADE[name] = kind()
     except Exception as error:  # the user's code may raise anything; it rises as their error
         raise InputError(
             f"verifier {name!r}: expected a class that is made without arguments, got "
             f"{type(error).__name__}: {error}; name an object of it instead"
         ) from error
+    return _MADE[name]
 
 
 def _read(said: object) -> tuple[Outcome, str]:
