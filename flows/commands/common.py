@@ -194,7 +194,7 @@ def print_numbers(headers: Sequence[str], rows: Sequence[Sequence[str]], words: 
         words: How many of the first columns say what a row is; each table has them again.
     """
     widths = [max(map(len, column)) + GAP for column in zip(headers, *rows, strict=True)]
-    room = _console().width + GAP - sum(widths[:words])
+    room = _console().width - sum(widths[:words])  # a gap is lost at the edges
     for group in _groups(widths[words:], room):
         shown = [*range(words), *(words + place for place in group)]
         table = plain_table([headers[i] for i in shown], right=headers[words:])

@@ -85,6 +85,7 @@ def test_the_summary_fits_the_terminal(
     tables = [line for line in said.split("change from")[0].splitlines() if line.strip()]
     assert max(map(len, tables)) <= width
     assert "…" not in said
+    assert "roun " not in said
     for word in (*COUNTS, "12,345", "p99 ms", "max ms"):
         assert word in said
 
