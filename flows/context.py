@@ -20,6 +20,7 @@ from rsfactory.ids import content_id
 from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint
 from rsfactory.store import PROBLEMS, Store, round_to
+from rsfactory.words import counted
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Run:
     def stage(self, round: int, name: str, total: int, unit: str) -> Iterator[None]:
         """Shows a stage and adds its seconds to the journal, also when it is interrupted."""
         self.reporter.stage(round, name, total, unit)
-        tasks.log(f"round {round}: {name}, {total} {unit}")
+        tasks.log(f"round {round}: {name}, {counted(total, unit)}")
         began = time.monotonic()
         try:
             yield

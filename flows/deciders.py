@@ -12,6 +12,7 @@ from dataclasses import replace
 from filters.verify import GROUP_VERIFIERS, JUDGES
 from filters.verify.judge import FAILED
 from filters.verify.judge_prompt import RUBRICS
+from filters.verify.named import find_verifier
 from flows import teachers
 from flows.context import Run
 from rsfactory import metadata
@@ -100,12 +101,14 @@ def _judge(run: Run, pairs: Pairs) -> list[Verdict]:
 
 
 def check(recipe: Recipe, training: Sequence[Problem], held_out: Sequence[Problem]) -> None:
-    """Finds what a judge or a majority lacks, before anything is written.
+    """Finds what a judge, a majority or a user's verifier lacks, before anything is written.
 
     Raises:
-        InputError: Everything that is missing, and what to set.
+        InputError: Everything that is missing, and what to set; or a name is no verifier's.
     """
     used = {problem.verifier for problem in (*training, *held_out)}
+    for name in sorted(filter(needs_gold, used)):
+        find_verifier(name)
     faults = _without_gold(held_out)
     if used & JUDGES.keys():
         faults += _judge_faults(recipe)

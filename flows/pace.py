@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rsfactory.records import RoundReport
+from rsfactory.words import counted
 
 WEIGHTS = {"sample": 20.0, "verify": 0.5, "rationalize": 5.0, "sft": 52.0, "grpo": 12.0,
            "evaluate": 10.5}  # fmt: skip
@@ -135,8 +136,8 @@ def round_name(round: int) -> str:
 
 def progress_words(stage: Stage) -> str:
     """How far a stage is, e.g. ``96/384 completions, 201 tokens/s, about 1:10 left``."""
-    of = f"/{stage.total}" if stage.total else ""
-    words = [f"{stage.done}{of} {stage.unit}"]
+    done = counted(stage.done, stage.unit)
+    words = [f"{stage.done}/{counted(stage.total, stage.unit)}" if stage.total else done]
     if rate := stage.tokens_per_second():
         words.append(f"{rate:.0f} tokens/s")
     if (left := stage.left()) is not None:
@@ -146,7 +147,7 @@ def progress_words(stage: Stage) -> str:
 
 def end_words(track: Tracker, stage: Stage) -> str:
     """What a stage did, e.g. ``384 completions in 1:31, 201 tokens/s``."""
-    amount = f"{stage.done} {stage.unit} " if stage.done else ""
+    amount = f"{counted(stage.done, stage.unit)} " if stage.done else ""
     words = [f"{amount}in {clock(stage.elapsed())}"]
     if rate := stage.tokens_per_second():
         words.append(f"{rate:.0f} tokens/s")

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TextIO
 
 from flows.pace import Tracker, clock, end_words, outcome_words, progress_words, round_words
 from rsfactory.records import Outcome, RoundReport
+from rsfactory.words import counted
 
 LINE_EVERY = 10.0
 """Seconds between two lines of the same stage where there is no terminal."""
@@ -137,7 +138,7 @@ class LineReporter(_Tracked):
         """Begins a stage with a line of its own."""
         super().stage(round, name, total, unit)
         assert self._track.current is not None
-        amount = f": {total} {unit}" if total else ""
+        amount = f": {counted(total, unit)}" if total else ""
         self.note(f"{self._track.current.title()}{amount}")
 
     def advance(self, done: int, tokens: int = 0) -> None:

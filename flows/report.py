@@ -11,7 +11,7 @@ from typing import Any
 
 from flows.plot import Line, Point, plot
 from flows.result import RunResult, load_result
-from flows.tallies import TIMES
+from flows.tallies import SHOWN, cells
 from rsfactory.records import Candidate, Evaluation, Outcome, Problem, RoundReport
 from rsfactory.store import CANDIDATES, PROBLEMS, SELECTIONS, VERDICTS, Store, write_file
 
@@ -197,9 +197,10 @@ def _verification_tables(result: RunResult) -> list[str]:
         for name, count in tally.flags.items():
             flags.append([f"round {round}", name, str(count), str(tally.flagged_correct[name])])
         for name, cost in tally.verifiers.items():
-            costs.append([f"round {round}", name, *map(_number, cost.values())])
+            isolation = ", ".join(cost["isolation"])
+            costs.append([f"round {round}", name, *cells(cost), isolation])
     parts = [("Flags", ["", "check", "flagged", "of them correct"], flags),
-             ("Verifiers", ["", "verifier", "rows", *TIMES, "time-outs"], costs)]  # fmt: skip
+             ("Verifiers", ["", "verifier", *SHOWN, "isolation"], costs)]  # fmt: skip
     return [f"<h2>{title}</h2>{table(head, rows)}" for title, head, rows in parts if rows]
 
 
@@ -211,9 +212,9 @@ def _number(value: Any) -> str:
 
 def table(head: list[str], rows: list[list[str]]) -> str:
     """An HTML table; every cell is escaped."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    top = " ".join(f"<th>{escape(cell)}</th>" for cell in head)
     body = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + " ".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     return f'<div class="scroll"><table><tr>{top}</tr>\n{body}</table></div>'
 
@@ -268,8 +269,8 @@ def _settings(described: dict[str, Any]) -> str:
     for section, value in values.items():
         inner = value if isinstance(value, dict) else {"": value}
         flat += [[f"{section}.{key}".rstrip("."), json.dumps(v)] for key, v in inner.items()]
-    rows = "".join(f"<tr><td>{escape(k)}</td><td>{escape(v)}</td></tr>" for k, v in flat)
+    rows = "\n".join(f"<tr><td>{escape(k)}</td> <td>{escape(v)}</td></tr>" for k, v in flat)
     return (
-        "<details><summary>recipe and versions</summary>"
-        f'<div class="scroll"><table class="settings">{rows}</table></div></details>'
+        "<details><summary>recipe and versions</summary>\n"
+        f'<div class="scroll"><table class="settings">\n{rows}\n</table></div></details>'
     )

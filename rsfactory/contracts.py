@@ -83,7 +83,19 @@ class ProblemSource(Protocol):
 
 
 class Verifier(Protocol):
-    """Decides whether a candidate is right. Pure; never raises for model output."""
+    """Decides whether a candidate is right. Pure; never raises for model output.
+
+    What the pool (`filters.verify.pool`) looks for besides, all of it optional:
+
+    - ``quick(problem, candidate) -> Verdict | None``: the verdict of ``verify``, found by bounded,
+      exact work alone; asked for in the calling process, None leaves the row to a worker
+    - ``decides_on(problem, candidate) -> str | None``: the answer that alone decides, by which
+      equal rows are judged once; None where more of the completion counts
+    - ``limit: float``, wall seconds of a verdict, and ``memory: int``, bytes of its worker's
+      address space, instead of the pool's own
+    - ``prepare()`` and ``close()``: called in a worker before its first row and when it ends
+      normally; what ``prepare`` raises stops the work, since no row is at fault
+    """
 
     name: str
     version: str
@@ -196,7 +208,16 @@ def resolve(name: str, known: dict[str, Any], what: str) -> Any:
     if colon and module.replace(".", "").replace("_", "").isalnum():
         try:
             return getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise InputError(f"{what} {name!r} cannot be loaded: {error}") from error
+        except Exception as error:  # the user's module may raise anything while it is imported
+            raise InputError(f"{what} {name!r} cannot be loaded: {_fault(error)}") from error
     there = ", ".join(sorted(known))
     raise InputError(f"no {what} is called {name!r}; there is: {there}; or give module:name")
+
+
+def _fault(error: Exception) -> str:
+    """What went wrong with a module, and what to do where it was not found."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error}; if it lies in this folder, set PYTHONPATH=."
+    if isinstance(error, ImportError | AttributeError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -1,17 +1,10 @@
 """Verifiers by name: each decides whether a candidate's answer is right.
 
 Importing this is cheap: a heavy library (math-verify) is imported by the verifier that needs it
-when it first needs it, in a worker process (`filters.verify.pool`). A verifier may also offer
-``quick``: a verdict found by bounded, exact work alone, safe to ask for in the calling process;
-None leaves the row to a worker.
-
-What else the pool looks for in a verifier: ``limit`` (wall seconds of a verdict) and ``memory``
-(bytes of its worker's address space) instead of the pool's own; ``prepare()`` and ``close()``,
-called in a worker before its first row and when it ends normally; ``decides_on``, the answer that
-alone decides (`filters.verify.cache`).
+when it first needs it, in a worker process (`filters.verify.pool`). What a verifier may have
+besides ``verify`` stands in `rsfactory.contracts.Verifier`; what else a name may stand for, the
+user's own functions among it, in `filters.verify.named`.
 """
-
-from typing import Protocol, runtime_checkable
 
 from filters.verify.choice import ChoiceVerifier
 from filters.verify.code import CodeVerifier
@@ -24,17 +17,6 @@ from filters.verify.math import MathVerifier
 from filters.verify.puzzle import PuzzleVerifier
 from filters.verify.regex import RegexVerifier
 from rsfactory.contracts import Verifier
-from rsfactory.records import Candidate, Problem, Verdict
-
-
-@runtime_checkable
-class QuickVerifier(Verifier, Protocol):
-    """A verifier that decides cheap rows without a worker process."""
-
-    def quick(self, problem: Problem, candidate: Candidate) -> Verdict | None:
-        """The same verdict as ``verify``, or None where more than bounded work is needed."""
-        ...
-
 
 VERIFIERS: dict[str, Verifier] = {
     "math": MathVerifier(),

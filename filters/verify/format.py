@@ -98,7 +98,10 @@ def conditions(name: str, text: str, wanted: Wanted) -> Results:
             text = f"<{thinking}>{text}"
         found, rest = _block(thinking, text, wanted.strict)
         results += found
-    return results + _ENDINGS[ending](rest, wanted.strict, bool(thinking))
+    if ending == "text":
+        where = "text after the thinking" if thinking else "text"
+        return [*results, (f"expected {where}", bool(rest.strip()))]
+    return results + _ENDINGS[ending](rest, wanted.strict)
 
 
 def _block(tag: str, text: str, strict: bool) -> tuple[Results, str]:
@@ -121,7 +124,7 @@ def _block(tag: str, text: str, strict: bool) -> tuple[Results, str]:
     return results, text[end + len(closing) :] if closed else ""
 
 
-def _answer(text: str, strict: bool, after_thinking: bool) -> Results:
+def _answer(text: str, strict: bool) -> Results:
     results, rest = _block("answer", text, strict)
     if strict:
         found = "</answer>" in text
@@ -129,7 +132,7 @@ def _answer(text: str, strict: bool, after_thinking: bool) -> Results:
     return results
 
 
-def _boxed(text: str, strict: bool, after_thinking: bool) -> Results:
+def _boxed(text: str, strict: bool) -> Results:
     boxes = [c for c in strong_claims(text) if text.startswith(("\\boxed", "\\fbox"), c.start)]
     good = bool(boxes) and bool(boxes[-1].text)
     results = [("expected a closed \\boxed{} with something in it", good)]
@@ -141,8 +144,8 @@ def _boxed(text: str, strict: bool, after_thinking: bool) -> Results:
     return results
 
 
-def _marked(pattern: re.Pattern[str], mark: str) -> Callable[[str, bool, bool], Results]:
-    def check(text: str, strict: bool, after_thinking: bool) -> Results:
+def _marked(pattern: re.Pattern[str], mark: str) -> Callable[[str, bool], Results]:
+    def check(text: str, strict: bool) -> Results:
         lines = list(pattern.finditer(text))
         results = [(f"expected a line {mark} with something on it", any(m[1] for m in lines))]
         if strict:
@@ -154,17 +157,11 @@ def _marked(pattern: re.Pattern[str], mark: str) -> Callable[[str, bool, bool], 
     return check
 
 
-def _text(text: str, strict: bool, after_thinking: bool) -> Results:
-    where = "text after the thinking" if after_thinking else "text"
-    return [(f"expected {where}", bool(text.strip()))]
-
-
-_ENDINGS: dict[str, Callable[[str, bool, bool], Results]] = {
+_ENDINGS: dict[str, Callable[[str, bool], Results]] = {
     "answer": _answer,
     "boxed": _boxed,
     "hashes": _marked(_HASHES, "####"),
     "line": _marked(_LINE, "Answer:"),
-    "text": _text,
 }
 
 

@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from filters.verify import VERIFIERS
 from filters.verify.cache import VerdictCache, copied, key_of
 from filters.verify.costs import Cost
 from filters.verify.crew import Crew
+from filters.verify.named import find_verifier
 from filters.verify.process import Stopped, Worker
 from filters.verify.verdicts import verdict
-from rsfactory.contracts import Verifier, resolve
+from rsfactory.contracts import Verifier
 from rsfactory.errors import FactoryError
 from rsfactory.machine import cores
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
@@ -80,12 +80,12 @@ class VerifierPool:
             on_verdict: Called in this thread with each verdict as it comes, in no fixed order.
 
         Raises:
-            InputError: A problem names a verifier that does not exist.
+            InputError: A problem names a verifier that does not exist, or something that is none.
             FactoryError: A verifier cannot be prepared in a worker (a library is missing), or the
                 pool was closed meanwhile.
         """
         names = {problem.verifier for problem, _ in pairs}
-        verifiers = {name: resolve(name, VERIFIERS, "verifier") for name in sorted(names)}
+        verifiers = {name: find_verifier(name) for name in sorted(names)}
         costs = {name: Cost() for name in verifiers}
         done: dict[int, Verdict] = {}
         try:

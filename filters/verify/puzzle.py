@@ -41,9 +41,8 @@ class PuzzleVerifier:
                 return unanswered(self, candidate, "the answer may be cut off", began=began)
             if metadata.get("kind") == "gym":
                 return self._gym_without_scorer(metadata, candidate, began)
-            decide = {"countdown": _countdown, "knights_and_knaves": _knights}[metadata["kind"]]
             text = visible(candidate.completion)
-            extracted, outcome, reason = decide(metadata, problem, text)
+            extracted, outcome, reason = _decide(metadata, problem.answer, text)
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             return self._unfit(candidate, error, began)
         if extracted is None:
@@ -134,7 +133,16 @@ def _takes_lines(metadata: dict[str, Any]) -> bool:
     return bool(metadata["kind"] == "knights_and_knaves")
 
 
-def _countdown(metadata: dict[str, Any], problem: Problem, text: str) -> Decision:
+def _decide(metadata: dict[str, Any], gold: str, text: str) -> Decision:
+    """What a visible text says about a puzzle of our own; KeyError for a kind that is not known."""
+    if metadata["kind"] == "countdown":
+        return _countdown(metadata, text)
+    if metadata["kind"] == "knights_and_knaves":
+        return _knights(metadata, gold, text)
+    raise KeyError(metadata["kind"])
+
+
+def _countdown(metadata: dict[str, Any], text: str) -> Decision:
     claim = countdown.claimed(text)
     if claim is None:
         return None, Outcome.UNPARSED, "no expression is claimed"
@@ -145,9 +153,9 @@ def _countdown(metadata: dict[str, Any], problem: Problem, text: str) -> Decisio
     return claim, Outcome.CORRECT if right else Outcome.WRONG, reason
 
 
-def _knights(metadata: dict[str, Any], problem: Problem, text: str) -> Decision:
+def _knights(metadata: dict[str, Any], answer: str, text: str) -> Decision:
     names, statements = metadata["names"], metadata.get("statements")
-    gold = knights.gold(problem.answer, names, statements)
+    gold = knights.gold(answer, names, statements)
     claim = knights.claimed(text, names)
     stated = None if claim is None else knights.read(claim, names)
     if claim is None or stated is None:

@@ -18,8 +18,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from filters.verify import VERIFIERS, guard
-from rsfactory.contracts import Verifier, resolve
+from filters.verify import guard
+from filters.verify.named import find_verifier
+from rsfactory.contracts import Verifier
 from rsfactory.records import Candidate, Problem
 
 _USED: list[Verifier] = []
@@ -70,7 +71,7 @@ def _decide(row: dict[str, Any], messages: Any) -> dict[str, Any]:
 @cache
 def _verifier(name: str) -> Verifier:
     """The verifier, prepared: a method ``prepare``, where it has one, loads what it needs."""
-    verifier: Verifier = resolve(name, VERIFIERS, "verifier")
+    verifier = find_verifier(name)
     prepare: Callable[[], None] = getattr(verifier, "prepare", lambda: None)
     prepare()
     _USED.append(verifier)

@@ -57,14 +57,13 @@ def command(
     --problems. --map names other columns, e.g. --map completion=solution --map label=base_status.
     """
     from filters.audit import audit, labelled
-    from filters.verify import VERIFIERS
+    from filters.verify.named import find_verifier
     from filters.verify.pool import VerifierPool
     from generators.problems.files import read_rows
     from generators.problems.index import ProblemIndex
-    from rsfactory.contracts import resolve
     from rsfactory.store import write_file
 
-    resolve(verifier, VERIFIERS, "verifier")
+    find_verifier(verifier)
     named = dict(mapping(text) for text in columns)
     find = ProblemIndex(problems, verifier).find if problems else None
     rows = [
@@ -98,23 +97,25 @@ def _line(row: "Labelled", verdict: "Verdict") -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    numbers = ("rows", "accepted", "false accepts", "false rejects", "unverifiable")
+    """A table by source; the column of unverifiable rows where there are any."""
+    ours = ("unverifiable",) if found["unverifiable"] else ()
+    numbers = ("rows", "accepted", "false accepts", "false rejects", *ours)
     table = plain_table(("source", *numbers), right=numbers)
     for source, counts in (*found["by_source"].items(), ("all", found)):
         table.add_row(
             source, str(counts["rows"]), str(counts["accepted"]),
             _with_rate(counts["false_accepts"], counts["false_accept_rate"]),
             _with_rate(counts["false_rejects"], counts["false_reject_rate"]),
-            str(counts["unverifiable"]),
+            *(str(counts[name]) for name in ours),
         )  # fmt: skip
     print_table(table)
-    click.echo(f"{found['rows_per_second']} rows/s; intervals are 95% (Wilson)")
+    click.echo(f"{found['rows_per_second']} rows/s; in brackets 95% intervals of the rate (Wilson)")
 
 
 def _with_rate(count: int, rate: dict[str, float] | None) -> str:
     if rate is None:
         return f"{count} (none)"
-    return f"{count} ({rate['low']:.2%} to {rate['high']:.2%})"
+    return f"{count} ({100 * rate['low']:.1f}-{rate['high']:.1%})"
 
 
 def _print_disagreements(rows: "list[Labelled]", verdicts: "list[Verdict]") -> None:

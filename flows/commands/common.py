@@ -4,9 +4,10 @@ import contextlib
 import difflib
 import json
 import math
+import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,7 @@ import click
 from rsfactory.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from filters.verify.costs import Cost
@@ -148,22 +150,74 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def print_table(table: "Table") -> None:
-    """A rich table on standard output, without colours where that is no terminal."""
+PIPED = 100
+"""Columns of a table where standard output is no terminal and COLUMNS says nothing."""
+
+
+def _console() -> "Console":
+    """Standard output: as wide as the terminal, or as COLUMNS says."""
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else 100, highlight=False).print(table)
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(width=None if known else PIPED, highlight=False)
+
+
+def print_table(table: "Table") -> None:
+    """A rich table on standard output, without colours where that is no terminal."""
+    _console().print(table)
 
 
 def plain_table(headers: Iterable[str], *, right: Iterable[str] = ()) -> "Table":
-    """An empty table as all commands show them; ``right`` names the right-aligned columns."""
+    """An empty table as all commands show them; ``right`` names the right-aligned columns.
+
+    Those are numbers and never broken; where the room is short, the words in the others are.
+    """
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    numbers = set(right)
     for header in headers:
-        table.add_column(header, justify="right" if header in set(right) else "left")
+        if header in numbers:
+            table.add_column(header, justify="right", no_wrap=True)
+        else:
+            table.add_column(header, overflow="fold")
     return table
+
+
+def print_numbers(headers: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> None:
+    """A table of numbers, in as many tables one below the other as the width asks for.
+
+    Args:
+        headers: Of all columns.
+        rows: Cells, as many as there are headers.
+        words: How many of the first columns say what a row is; each table has them again.
+    """
+    widths = [max(map(len, column)) + GAP for column in zip(headers, *rows, strict=True)]
+    room = _console().width - sum(widths[:words])  # a gap is lost at the edges
+    for group in _groups(widths[words:], room):
+        shown = [*range(words), *(words + place for place in group)]
+        table = plain_table([headers[i] for i in shown], right=headers[words:])
+        for row in rows:
+            table.add_row(*(row[i] for i in shown))
+        print_table(table)
+
+
+GAP = 2
+"""Columns between two columns of a table."""
+
+
+def _groups(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Places of columns, in order, in groups that fit; one that never fits is alone."""
+    groups: list[list[int]] = []
+    left = 0
+    for place, width in enumerate(widths):
+        if not groups or width > left:
+            groups.append([])
+            left = room
+        groups[-1].append(place)
+        left -= width
+    return groups
 
 
 def print_costs(costs: "Mapping[str, Cost]") -> None:

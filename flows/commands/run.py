@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import click
 
 from flows.commands.common import data_option, json_option, map_option, mapping, print_json
 from rsfactory.errors import InputError
+from rsfactory.words import counted
 
 EPILOG = """Example: factory run star --rounds 3
 
@@ -55,12 +57,14 @@ def command(
     from flows.progress import make_reporter
     from rsfactory.recipe import load
 
+    began = time.monotonic()
     settings = settings_of(recipe, flags, columns, changes)
     resolved = load(recipe, settings)
     terminal = sys.stderr.isatty()
+    rounds = counted(resolved.rounds, "rounds")
     reporter = make_reporter(json=as_json, terminal=terminal, rounds=resolved.rounds)
     with contextlib.closing(reporter), contextlib.redirect_stdout(sys.stderr):
-        reporter.note(f"factory run {resolved.name}: {resolved.rounds} rounds, seed {seed}")
+        reporter.note(f"factory run {resolved.name}: {rounds}, seed {seed}")
         from flows import tasks  # after the first line, since the parts take a moment to load
         from flows.star import run_star
 
@@ -73,7 +77,7 @@ def command(
         return
     from flows.commands.summary import print_summary
 
-    print_summary(result, data)
+    print_summary(result, data, time.monotonic() - began)
 
 
 def settings_of(

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from flows.commands.common import data_words, plain_table, print_table, size_words
+from flows.commands.common import (
+    data_words,
+    plain_table,
+    print_numbers,
+    print_table,
+    size_words,
+)  # fmt: skip
 from rsfactory.records import Outcome
+from rsfactory.words import counted
 
 if TYPE_CHECKING:
     from flows.result import RunResult
@@ -15,10 +22,19 @@ if TYPE_CHECKING:
     from rsfactory.store import Store
 
 COUNTS = ("sampled", *(outcome.value for outcome in Outcome), "hinted", "selected", "pool")
+ALWAYS = ("sampled", "correct", "wrong", "selected", "pool")
+"""Counts that are shown though they are 0 in all rounds."""
 
 
-def print_summary(result: "RunResult", data: Path) -> None:
-    """Prints a run's figures for a person, within 100 columns."""
+RARE = ("cached", "time-outs", "faults")
+"""Counts of a verifier that are shown where there are any."""
+
+
+def print_summary(result: "RunResult", data: Path, wall: float = 0.0) -> None:
+    """Prints a run's figures for a person, as wide as the terminal.
+
+    ``wall`` is the seconds since the command started: what opening a run takes is in no stage.
+    """
     from rsfactory.store import Store
 
     store = Store(result.folder)
@@ -28,17 +44,19 @@ def print_summary(result: "RunResult", data: Path) -> None:
         _print_per_key("seconds", result.rounds, "seconds")
         _print_verification(result)
     _print_accuracy(result)
-    _print_outcome(result)
+    _print_outcome(result, wall)
     _print_places(result, store, data)
 
 
 def _print_counts(rounds: "list[RoundReport]") -> None:
-    table = plain_table(("", *COUNTS), right=COUNTS)
-    for report in rounds:
-        counts = {name: str(getattr(report, name, "")) for name in COUNTS}
-        counts["hinted"] = str(report.hinted_sampled)
-        table.add_row(f"round {report.round}", *counts.values())
-    print_table(table)
+    """Outcomes and what was selected; a column of zeros says nothing and is left out."""
+    counts = {
+        report.round: {name: getattr(report, name, report.hinted_sampled) for name in COUNTS}
+        for report in rounds
+    }
+    shown = [n for n in COUNTS if n in ALWAYS or any(count[n] for count in counts.values())]
+    rows = [[str(round), *(str(count[n]) for n in shown)] for round, count in counts.items()]
+    print_numbers(("round", *shown), rows)
 
 
 def _print_accuracy(result: "RunResult") -> None:
@@ -66,39 +84,43 @@ def _print_per_key(title: str, rounds: "list[RoundReport]", field: str) -> None:
     if not keys:
         return
     columns = (*keys, "total") if field == "seconds" else tuple(keys)
-    table = plain_table((title, *columns), right=columns)
+    largest = max(value.get(key, 0) for value in values.values() for key in keys)
+    digits = 1 if field == "seconds" and largest < 10 else 0
+    rows = []
     for round, value in values.items():
         numbers = [value.get(key, 0) for key in keys]
         numbers += [sum(numbers)] if field == "seconds" else []
-        table.add_row(f"round {round}", *(f"{number:.0f}" for number in numbers))
-    print_table(table)
+        rows.append([f"round {round}", *(f"{number:.{digits}f}" for number in numbers)])
+    print_numbers((title, *columns), rows)
 
 
 def _print_verification(result: "RunResult") -> None:
     """What each check flagged (and how much of it is correct), and what each verifier cost."""
-    from flows.tallies import TIMES
+    from flows.tallies import SHOWN, cells
 
     told = [(report.round, result.tally(report.round)) for report in result.rounds]
     checks = list(dict.fromkeys(check for _, tally in told for check in tally.flags))
     if checks:
-        table = plain_table(("flagged (correct)", *checks), right=checks)
+        rows = []
         for round, tally in told:
             right = tally.flagged_correct
-            cells = [f"{tally.flags.get(c, 0)} ({right.get(c, 0)})" for c in checks]
-            table.add_row(f"round {round}", *cells)
-        print_table(table)
-    columns = ("rows", *TIMES, "time-outs")
-    table = plain_table(("verifier", "", *columns), right=columns)
-    for round, tally in told:
-        for name, cost in tally.verifiers.items():
-            times = [f"{cost[key]:.3g}" for key in TIMES]
-            cells = [str(cost["rows"]), *times, str(cost["timeouts"])]
-            table.add_row(f"round {round}", name, *cells)
-    if table.row_count:
-        print_table(table)
+            counts = [f"{tally.flags.get(c, 0)} ({right.get(c, 0)})" for c in checks]
+            rows.append([f"round {round}", *counts])
+        print_numbers(("flagged (correct)", *checks), rows)
+    costs = [
+        [str(round), name, *cells(cost)]
+        for round, tally in told
+        for name, cost in tally.verifiers.items()
+    ]
+    if costs:
+        heads = ("round", "verifier", *SHOWN)
+        seen = [i for i, head in enumerate(heads)
+                if head not in RARE or any(row[i] != "0" for row in costs)]  # fmt: skip
+        rows = [[row[i] for i in seen] for row in costs]
+        print_numbers([heads[i] for i in seen], rows, words=2)
 
 
-def _print_outcome(result: "RunResult") -> None:
+def _print_outcome(result: "RunResult", wall: float) -> None:
     last = result.rounds[-1] if result.rounds else None
     if last is not None and result.change is not None and result.start is not None:
         change = result.change
@@ -115,7 +137,9 @@ def _print_outcome(result: "RunResult") -> None:
         click.echo(f"gate of round {last.round}: {last.gate.value}, {last.gate_reason}")
         if last.correct == 0:
             click.echo("nothing was correct in that round: easier problems or --model may help")
-    click.echo(f"took {result.seconds:.0f} s, {result.tokens} tokens sampled\n")
+    seconds = max(result.seconds, wall)
+    took = f"{seconds:.1f}" if seconds < 10 else f"{seconds:,.0f}"
+    click.echo(f"took {took} s, {counted(result.tokens, 'tokens')} sampled\n")
 
 
 def _print_places(result: "RunResult", store: "Store", data: Path) -> None:

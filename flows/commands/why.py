@@ -148,11 +148,13 @@ def _sampled(row: Row) -> Step:
 
 def _verified(row: Row) -> Step:
     extracted = "" if row["extracted"] is None else f"extracted: {row['extracted']}\n"
+    sandboxed = row["isolation"] in ("full", "weak")
+    isolation = f"\nisolation: {row['isolation']}" if sandboxed else ""
     return Step(
         stage="verify",
         what=row["outcome"],
         rule=f"{row['verifier']}@{row['version']}",
-        evidence=extracted + row["reason"],
+        evidence=f"{extracted}{row['reason']}{isolation}",
     )
 
 

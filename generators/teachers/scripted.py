@@ -4,12 +4,14 @@ It is no model and never stands for one in a claim. What it says depends only on
 seed and its skill: some problems are easier than others (pass rates are spread evenly around the
 skill), correct texts repeat now and then, and what fails is wrong, without an answer, or cut off.
 Of a problem without a gold it holds an answer for right that it made up, always the same one.
+Where a program is asked for it gives one in a fence: `generators.teachers.scripted_programs`.
 """
 
 from collections.abc import Iterable
 from random import Random
 
 from generators.prompts import final_line
+from generators.teachers.scripted_programs import right, wrong
 from rsfactory.contracts import Completion, Request
 from rsfactory.errors import InputError
 from rsfactory.ids import seed_of
@@ -76,7 +78,8 @@ class ScriptedTeacher:
             return _correct(problem, dice, max_tokens)
         fault = dice.random()
         if fault < 0.70:
-            return final_line(_other(problem, dice))
+            programs = problem.verifier == "code"
+            return wrong(problem, dice) if programs else final_line(_other(problem, dice))
         if fault < 0.85:
             return f"It is hard to say, after {dice.randrange(1000)} tries."
         return " ".join(["so", *["and"] * max_tokens])  # never comes to an end
@@ -85,7 +88,9 @@ class ScriptedTeacher:
 def _correct(problem: Problem, dice: Random, max_tokens: int) -> str:
     """A right text: the worked solution where there is one that fits, in one of a few wordings."""
     text = final_line(_right(problem))
-    if problem.solution and len(problem.solution.split(" ")) < max_tokens - 3:
+    if problem.verifier == "code":
+        text = right(problem)
+    elif problem.solution and len(problem.solution.split(" ")) < max_tokens - 3:
         text = problem.solution
     opening = dice.choice(["", "", "Step by step.\n", "Here it is.\n"])
     return opening + text

@@ -1,22 +1,21 @@
-"""Whether programs can be run safely on this machine; tests that need it say so."""
+"""Whether programs can be run in isolation here; tests that need it say so.
 
-from functools import cache
+Nothing is started before the first such test runs (fixture ``isolated``, `tests/conftest.py`), and
+only a missing sandbox skips: one that breaks is an error.
+"""
 
 import pytest
 
+from filters.sandbox.host import SandboxMissing
 from filters.sandbox.run import Sandbox
-from rsfactory.errors import FactoryError
+
+needs_sandbox = pytest.mark.usefixtures("isolated")
 
 
-@cache
-def missing() -> str:
-    """Why there is no sandbox; empty where there is one."""
+def skip_without_isolation() -> None:
+    """Runs a program; skips where this machine cannot isolate it."""
     try:
         with Sandbox() as sandbox:
             sandbox.run("pass")
-    except FactoryError as error:
-        return str(error)
-    return ""
-
-
-needs_sandbox = pytest.mark.skipif(bool(missing()), reason=missing())
+    except SandboxMissing as error:
+        pytest.skip(f"no isolation on this machine: {error}")

@@ -189,6 +189,13 @@ def test_tests_are_a_gold_too() -> None:
             check(load("star"), [program], [replace(program, metadata=other)])
 
 
+def test_what_is_no_verifier_is_refused_before_work() -> None:
+    asked = [problem("5", verifier="json:dumps"), problem("5", verifier="json:decoder")]
+    for one in asked:
+        with pytest.raises(InputError, match="expected a function of"):
+            check(load("star"), [one], [])
+
+
 def test_rows_without_golds_are_refused_for_other_verifiers(tmp_path: Path) -> None:
     source = rows(tmp_path / "asked.jsonl", 100, gold=False)
     with pytest.raises(InputError, match="not understood"):

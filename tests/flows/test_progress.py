@@ -50,7 +50,7 @@ def test_lines_say_begin_end_and_counts() -> None:
     lines = [line.partition("] ")[2] for line in out.getvalue().splitlines()]
     assert lines[0] == "getting started"
     assert lines[1] == "setup · evaluate: 2 completions"
-    assert "round 1 · verify: 1 shards in 0:00, 2 correct, 1 wrong" in lines
+    assert "round 1 · verify: 1 shard in 0:00, 2 correct, 1 wrong" in lines
     assert lines[-1].startswith("round 1 done: 5 sampled, 60% correct, 2 selected; held-out acc")
     assert lines[-2] == "round 1 · sft: 3 steps in 0:00"
 
@@ -117,7 +117,7 @@ def test_what_the_live_view_leaves_behind() -> None:
     work(LiveReporter(1, console))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "getting started" in text
-    assert "round 1 · verify: 1 shards in 0:00, 2 correct, 1 wrong" in text
+    assert "round 1 · verify: 1 shard in 0:00, 2 correct, 1 wrong" in text
     assert "round 1 done: 5 sampled" in text
 
 

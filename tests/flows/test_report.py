@@ -64,7 +64,8 @@ def test_the_page_says_what_the_store_says(tmp_path: Path) -> None:
     assert "Held-out accuracy 0.500 → 1.000 after round 1: +0.500" in page.text
     for words in ("duplicate", "outcome", "advance", "accuracy changed by +0.500", "reward",
                   "unverifiable", "made-1", "seed 3", made_run.LAST.id,
-                  "wrong_step", "of them correct", "math@1", "p99"):  # fmt: skip
+                  "wrong_step", "of them correct", "math@1", "p99 ms", "isolation",
+                  "recipe and versions\n\nname "):  # fmt: skip
         assert words in page.text
     assert page.tags.count("svg") == 2
     assert page.tags.count("circle") == 3 + 2  # base, start, round 1; correct, selected

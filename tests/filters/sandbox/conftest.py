@@ -1,22 +1,11 @@
-"""One sandbox for the tests of a file, and where there can be none, no tests."""
+"""One sandbox for the tests of a file; where there can be none (`isolated`), no tests."""
 
 from collections.abc import Iterator
 
 import pytest
 from sandbox_limits import SMALL, children, gone
 
-from filters.sandbox.host import SandboxMissing
 from filters.sandbox.run import Sandbox
-
-
-@pytest.fixture(scope="session")
-def isolated() -> None:
-    """Skips where this machine cannot isolate."""
-    try:
-        with Sandbox() as sandbox:
-            sandbox.run("pass")
-    except SandboxMissing as error:
-        pytest.skip(f"no isolation on this machine: {error}")
 
 
 @pytest.fixture(scope="module")

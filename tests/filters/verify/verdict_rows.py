@@ -14,10 +14,10 @@ from functools import cache
 
 from filter_rows import candidate, problem
 
+from filters.sandbox.host import SandboxMissing
 from filters.verify import VERIFIERS
 from filters.verify.code import CodeVerifier
 from filters.verify.pool import VerifierPool
-from rsfactory.errors import FactoryError
 from rsfactory.records import Candidate, Problem, Verdict
 
 ROWS: dict[str, list[tuple[str, str]]] = {
@@ -69,7 +69,7 @@ def deterministic() -> list[str]:
     with contextlib.closing(CodeVerifier()) as code:
         try:
             code.prepare()
-        except FactoryError:  # no isolation on this machine
+        except SandboxMissing:  # no isolation on this machine
             names.remove("code")
     return names
 

@@ -41,6 +41,29 @@ def test_audit_for_people(factory: Factory, labelled: Path) -> None:
     assert "row 1: false_reject, wrong: 9 is not 7" in said.out
 
 
+@pytest.mark.parametrize("width", [80, 100])
+def test_audit_fits_and_tells_sources_apart(
+    factory: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [f"a_long_name_of_a_collection_of_rows_part_{n}" for n in (1, 2)]
+    rows = [
+        {"gold": "7", "completion": rf"\\boxed{{{6 + n % 2}}}", "label": n % 3 == 0, "source": name}
+        for name in names
+        for n in range(60)
+    ]
+    place = tmp_path / "rows.jsonl"
+    place.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = factory("audit", "math", str(place)).out.split("rows/s")[0]
+    assert max(map(len, said.splitlines())) <= width
+    assert "…" not in said
+    for line in said.splitlines():
+        assert line.count("(") == line.count("%)")  # no interval is broken
+    cells = (line[1:].split(" ")[0] for line in said.splitlines() if line.strip())
+    folded = "".join(cells)  # a row's name goes on below it
+    assert all(name in folded for name in names)
+
+
 def test_audit_maps_columns_and_says_which_are_there(factory: Factory, tmp_path: Path) -> None:
     place = tmp_path / "odd.csv"
     place.write_text("truth,text,base_status\n7,#### 7,pass\n")

@@ -1,5 +1,6 @@
 """`factory status`, `why`, `sql` and `report`: what they say about a known run."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 import made_run
 import pytest
 
-from rsfactory.store import Store
+from rsfactory.records import Outcome
+from rsfactory.store import VERDICTS, Store
 
 Factory = Callable[..., Any]
 """The fixture ``factory``: words in, what was said out (`tests/flows/commands/conftest.py`)."""
@@ -57,6 +59,19 @@ def test_why_a_selected_candidate(factory: Factory, store: Store, cut: slice) ->
     assert "extracted: 0" in stages["verify"]["evidence"]
     assert made_run.LAST.id in stages["train"]["what"]
     assert "1.000" in stages["train"]["evidence"]
+
+
+@pytest.mark.parametrize("isolation", ["full", "weak", "process", "none"])
+def test_the_isolation_of_a_program_is_said(factory: Factory, store: Store, isolation: str) -> None:
+    judged = dataclasses.replace(
+        made_run.verdict(made_run.SOLVED, Outcome.CORRECT, "2"), isolation=isolation
+    )
+    store.write(VERDICTS, 1, "again", [judged])
+    said = factory("why", "made-1", made_run.SOLVED.id).out
+    assert (f"isolation: {isolation}" in said) == (isolation in ("full", "weak"))
+    page = store.folder / "report.html"
+    factory("report", "made-1", "--out", str(page))
+    assert f"<td>{isolation}</td>" in page.read_text()
 
 
 def test_why_a_rejected_candidate(factory: Factory, store: Store) -> None:

@@ -73,7 +73,7 @@ def test_a_run_and_what_can_be_asked_of_it(factory: Factory, data: Path, tmp_pat
 
     again = factory(*SMALL, "--rounds", "1")
     assert again.code == 0
-    for words in ("sampled", "unverifiable", "change from start to round 1", "report.html",
+    for words in ("sampled", "unparsed", "change from start to round 1", "report.html",
                   "factory export-data small", "factory why small", f"--data {data}"):  # fmt: skip
         assert words in again.out
     assert "factory ask" not in again.out  # a fake student has no weights to ask
