@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from filters.verify import GROUP_VERIFIERS, JUDGES, VERIFIERS
+from filters.verify import GROUP_VERIFIERS, JUDGES
 from filters.verify.code import sandboxed
+from filters.verify.named import find_verifier
 from filters.verify.pool import VerifierPool
 from flows.verify import part_of
-from rsfactory.contracts import resolve
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
@@ -53,7 +53,7 @@ def wanted(words: str) -> tuple[str, str]:
             f"verifier {name} decides with a run's recipe and cannot be asked again alone; start a "
             f"run with other settings instead: factory run RECIPE --set problems.verifier={name}"
         )
-    verifier = resolve(name, VERIFIERS, "verifier")
+    verifier = find_verifier(name)
     if at and version != verifier.version:
         raise InputError(
             f"expected verifier {words}, installed is {name}@{verifier.version}; "

@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from filters.verify import VERIFIERS
+from filters.verify.alone import refuse_unless_alone
 from filters.verify.verdicts import unanswered, verdict
 from rsfactory.contracts import Verifier, resolve
 from rsfactory.errors import InputError
@@ -71,6 +72,7 @@ def find_verifier(name: str) -> Verifier:
         InputError: Nothing is called that, or what is there is no verifier; the message says what
             was expected and what was found.
     """
+    refuse_unless_alone(name)
     found = resolve(name, VERIFIERS, "verifier")
     return VERIFIERS[name] if name in VERIFIERS else _adopted(name, found)
 
