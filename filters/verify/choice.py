@@ -4,10 +4,13 @@ A claim names a letter as ``B``, ``(B)``, ``B.``, ``B: text``, ``option B``, ``\
 by the exact text of one choice. Without a marked claim, a line of its own (``B.``, ``(B) text``)
 counts if no other line names another letter. Guessing must not pay, so the rule is stricter than
 for numbers: all claims of the strongest kind must name the same letter. Two letters, a letter that
-is not among the choices, and a letter next to the text of another choice are UNPARSED.
+is not among the choices, a letter next to the text of another choice, and a letter that is taken
+back (``B) not``) are UNPARSED. In words behind a letter another one counts where it is marked or
+joined (``(C)``, ``or C``), unless they are the choice's own text (``(B) vitamins A and C``).
 
 A gold of several (``A, C``, ``AC``, ``["A", "C"]``, the texts joined by commas) takes an answer
-that names exactly these, in any order; some of them or more than them is WRONG, "or" is a hedge. A
+that names exactly these, in any order; some of them or more than them is WRONG, "or" and "not both"
+are hedges. A
 gold of ``yes``, ``no``, ``true`` or ``false`` without choices takes that word, and neither its
 opposite nor both.
 
@@ -29,7 +32,23 @@ _ALONE = re.compile(r"(?:(?:option|choice|letter|answer)\s+)?[(\[{]?([A-Za-z])[)
 _WITH_TEXT = re.compile(
     r"(?:(?:option|choice)\s+)?(?:\(([A-Za-z])\)|([A-Z])[.):])[\s:.-]*(\S.*)", re.S
 )
-_NAMED = re.compile(r"(?:option|choice|letter)\s+\(?([A-Z])\)?\b", re.I)
+_NAMED = re.compile(r"(?:option|choice|letter)\s+(?:\(([A-Z])\)|([A-Z])\b\)?)(.*)", re.I | re.S)
+_JOINED = (
+    r"(?i:\s{0,3}(?:[,;.]\s{0,3}){0,3}(?:\b(?:or|and)\b|&|\s/)[\s,;/]{0,4}(?:(?:maybe|perhaps|possibly|even)\s+)?"
+    r"(?:(?:option|choice|letter|answer)\s+)?)"
+)
+_MORE = re.compile(rf"{_JOINED}(?:\(([A-Z])\)|([B-HJ-Z])\b|(A)(?=[.):,;]|\s*$|\s+(?:or|and)\b))")
+"""Another letter behind one: ``or C``, ``. and (C)``; ``A`` may be an article, ``I`` a pronoun."""
+_MARKED = re.compile(
+    r"\(([A-Z])\)|(?:^|[,;/&\n]|\bor\b|\band\b)\s*([A-Z])[.):](?=\s|$)|[,;]\s*([A-HJ-Z])\s*$"
+)
+"""A letter in brackets, one that begins an item of a list, one that ends a list."""
+_TAKEN_BACK = re.compile(
+    r"\W*(?:(?:is|are|was)\b\W*)?(?:not\b\W*(?:$|correct\b|right\b|true\b|the\b)"
+    r"|(?:no|never|wrong|incorrect|false)\b\W*$)",
+    re.I,
+)
+_NOT_ALL = re.compile(r"\bor\b|\beither\b|\bnot (?:both|all|together)\b|\bone of\b", re.I)
 _SEVERAL = re.compile(r"\(?\b[A-Z]\b\)?(?:\s*(?:,|/|&|and|or)\s*\(?\b[A-Z]\b\)?)+")
 _LONGEST = 2000
 """Characters of a claim or line that are looked at."""
@@ -46,7 +65,7 @@ class ChoiceVerifier:
     """One letter among choices, or exactly these letters, or a word of a pair."""
 
     name = "choice"
-    version = "2"
+    version = "3"
 
     def quick(self, problem: Problem, candidate: Candidate) -> Verdict:
         """The verdict: all of it is bounded work."""
@@ -126,7 +145,7 @@ def _joint(claim: str, choices: Sequence[str]) -> str | None:
         return one
     if (run := _TOGETHER.fullmatch(text)) and len(set(run[1])) == len(run[1]):
         return "".join(sorted(run[1]))
-    if re.search(r"\bor\b", text, re.I):
+    if _NOT_ALL.search(text):
         return HEDGE
     parts = [_letter(part, choices) for part in _JOINT.split(text) if part.strip()]
     if not parts or None in parts:
@@ -163,15 +182,20 @@ def _letters(text: str, choices: Sequence[str]) -> set[str]:
     strong = strong_claims(text)
     if strong and strong[-1].text is None:
         return set()
-    for claims in (strong, weak_claims(text, short_label=False)):
-        if named := _named(claims, choices):
-            return named
-    return _own_lines(text, choices)
+    return _named(strong, choices) or _weakly_named(text, choices) or _own_lines(text, choices)
 
 
 def _named(claims: Sequence[Claim], choices: Sequence[str]) -> set[str]:
     letters = (_letter(claim.text, choices) for claim in claims if claim.text is not None)
     return {letter for letter in letters if letter is not None}
+
+
+def _weakly_named(text: str, choices: Sequence[str]) -> set[str]:
+    """Letters of weak claims; a claim may end before an "or" that goes on with another letter."""
+    claims = weak_claims(text, short_label=False)
+    named = _named(claims, choices)
+    behind = (_MORE.match(text[claim.end : claim.end + 60].partition("\n")[0]) for claim in claims)
+    return {HEDGE} if named and any(behind) else named
 
 
 def _letter(claim: str, choices: Sequence[str]) -> str | None:
@@ -185,12 +209,28 @@ def _letter(claim: str, choices: Sequence[str]) -> str | None:
     if found := _ALONE.fullmatch(text):
         return found[1].upper()
     if found := _WITH_TEXT.match(text):
-        letter = (found[1] or found[2]).upper()
-        other = _by_text(found[3], choices)
-        return HEDGE if other is not None and other != letter else letter
+        return _with_words((found[1] or found[2]).upper(), found[3], choices)
     if found := _NAMED.match(text):
-        return found[1].upper()
+        return _with_words((found[1] or found[2]).upper(), found[3], choices)
     return None
+
+
+def _with_words(letter: str, words: str, choices: Sequence[str]) -> str:
+    """The letter that words follow, or `HEDGE` where they name another or take it back."""
+    if named := _by_text(words, choices) or _bare(words, choices):
+        return letter if named == letter else HEDGE
+    place = string.ascii_uppercase.index(letter)
+    own = choices[place].casefold() if place < len(choices) else ""
+    rest = words[len(own) :] if words.casefold().startswith(own) else words
+    found = (*_MORE.finditer(rest), *_MARKED.finditer(rest))
+    others = {group for match in found for group in match.groups() if group} - {letter}
+    return HEDGE if others & set(_allowed(choices)) or _TAKEN_BACK.match(rest) else letter
+
+
+def _bare(words: str, choices: Sequence[str]) -> str | None:
+    """The letter that words are, without any more."""
+    found = _ALONE.fullmatch(words.strip())
+    return found[1].upper() if found and found[1].upper() in _allowed(choices) else None
 
 
 def _own_lines(text: str, choices: Sequence[str]) -> set[str]:
