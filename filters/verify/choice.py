@@ -10,9 +10,8 @@ joined (``(C)``, ``or C``), unless they are the choice's own text (``(B) vitamin
 
 A gold of several (``A, C``, ``AC``, ``["A", "C"]``, the texts joined by commas) takes an answer
 that names exactly these, in any order; some of them or more than them is WRONG, "or" and "not both"
-are hedges. A
-gold of ``yes``, ``no``, ``true`` or ``false`` without choices takes that word, and neither its
-opposite nor both.
+are hedges. A gold of ``yes``, ``no``, ``true`` or ``false`` without choices takes that word, and
+neither its opposite nor both.
 
 A gold that names no choice is UNVERIFIABLE. A problem without choices takes any letter. Not
 covered: numbered choices ("option 2"), texts of several choices that contain commas or "and".
@@ -34,8 +33,8 @@ _WITH_TEXT = re.compile(
 )
 _NAMED = re.compile(r"(?:option|choice|letter)\s+(?:\(([A-Z])\)|([A-Z])\b\)?)(.*)", re.I | re.S)
 _JOINED = (
-    r"(?i:\s{0,3}(?:[,;.]\s{0,3}){0,3}(?:\b(?:or|and)\b|&|\s/)[\s,;/]{0,4}(?:(?:maybe|perhaps|possibly|even)\s+)?"
-    r"(?:(?:option|choice|letter|answer)\s+)?)"
+    r"(?i:\s{0,3}(?:[,;.]\s{0,3}){0,3}(?:\b(?:or|and)\b|&|\s/)[\s,;/]{0,4}"
+    r"(?:(?:maybe|perhaps|possibly|even)\s+)?(?:(?:option|choice|letter|answer)\s+)?)"
 )
 _MORE = re.compile(rf"{_JOINED}(?:\(([A-Z])\)|([B-HJ-Z])\b|(A)(?=[.):,;]|\s*$|\s+(?:or|and)\b))")
 """Another letter behind one: ``or C``, ``. and (C)``; ``A`` may be an article, ``I`` a pronoun."""
@@ -44,10 +43,12 @@ _MARKED = re.compile(
 )
 """A letter in brackets, one that begins an item of a list, one that ends a list."""
 _TAKEN_BACK = re.compile(
-    r"\W*(?:(?:is|are|was)\b\W*)?(?:not\b\W*(?:$|correct\b|right\b|true\b|the\b)"
-    r"|(?:no|never|wrong|incorrect|false)\b\W*$)",
+    r"\W*(?:(?:is|are|was)\s+)?not\b\W*(?:$|(?:the\s+)?(?:correct|right|true|answer)\b)"
+    r"|\W*(?:is|are|was)\s+(?:no|wrong|incorrect|false)\b\W*$",
     re.I,
 )
+_DENIED = re.compile(r"\W*(?:no|never|wrong|incorrect|false)\b\W*$", re.I)
+"""Taken back too, where the choices are known and this is not the text of the one."""
 _NOT_ALL = re.compile(r"\bor\b|\beither\b|\bnot (?:both|all|together)\b|\bone of\b", re.I)
 _SEVERAL = re.compile(r"\(?\b[A-Z]\b\)?(?:\s*(?:,|/|&|and|or)\s*\(?\b[A-Z]\b\)?)+")
 _LONGEST = 2000
@@ -222,9 +223,11 @@ def _with_words(letter: str, words: str, choices: Sequence[str]) -> str:
     place = string.ascii_uppercase.index(letter)
     own = choices[place].casefold() if place < len(choices) else ""
     rest = words[len(own) :] if words.casefold().startswith(own) else words
+    if _TAKEN_BACK.match(rest) or (choices and _DENIED.match(rest)):
+        return HEDGE
     found = (*_MORE.finditer(rest), *_MARKED.finditer(rest))
     others = {group for match in found for group in match.groups() if group} - {letter}
-    return HEDGE if others & set(_allowed(choices)) or _TAKEN_BACK.match(rest) else letter
+    return HEDGE if others & set(_allowed(choices)) else letter
 
 
 def _bare(words: str, choices: Sequence[str]) -> str | None:

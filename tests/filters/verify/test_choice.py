@@ -53,6 +53,7 @@ TABLE = [
     ("B", "The answer is B, or perhaps C.", UNPARSED, "perhaps"),
     ("B", "Answer: option B or option C", UNPARSED, "both named as options"),
     ("B", r"\boxed{B) not}", UNPARSED, "taken back"),
+    ("B", r"\boxed{B: wrong}", UNPARSED, "each choice with what it is"),
     ("B", r"\boxed{(B) enforce is wrong}", UNPARSED, "taken back behind its text"),
     ("B", "Answer: option B is not correct", UNPARSED, "an option taken back"),
     ("B", r"\boxed{(B) (B)}", RIGHT, "the same letter twice"),
@@ -160,7 +161,10 @@ def test_words(gold: str, completion: str, outcome: Outcome, why: str) -> None:
 
 
 def test_without_choices_any_letter_is_taken() -> None:
-    for completion in (r"\boxed{\text{E}}", r"\boxed{E: A polygenic risk score}"):
+    for completion in (
+        r"\boxed{\text{E}}", r"\boxed{E: A polygenic risk score}", r"\boxed{E. False}",
+        "Answer: (E) Not the same", "Answer: (E) no",
+    ):  # fmt: skip
         verdict = ChoiceVerifier().verify(problem("E"), candidate(completion))
         assert (verdict.outcome, verdict.extracted) == (RIGHT, "E")
 
