@@ -5,6 +5,7 @@ with any other outcome but unverifiable, which is our fault and counted on its o
 Wilson's 95% interval, per source and over all.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,9 @@ WRONG = frozenset({"false", "0", "0.0", "no", "wrong", "incorrect", "fail", "fai
 
 IDS = ("task_id", "problem_id", "id")
 """Columns that may say which problem a row is about, where none is called ``problem``."""
+
+
+_TEXTS = ("gold", "problem", "source", "domain", "choices", "metadata")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +72,17 @@ def labelled(
     Args:
         number: Its place in the file, from 0.
         row: Columns ``completion`` and ``label``; ``gold``, or else ``problem`` (or one of `IDS`)
-            with an id that ``find`` knows; perhaps ``source``, ``choices``, ``domain`` and
-            ``metadata`` (JSON text, or what JSON says).
+            with an id that ``find`` knows; perhaps ``source``, ``choices`` (a list of texts, or
+            its JSON), ``domain`` and ``metadata`` (JSON text, or what JSON says). Half a character
+            (a lone surrogate) in a completion is read as the mark for one that is missing.
         columns: Those names -> the file's own, where they differ.
         verifier: Who judges it.
         file: Its source where the row names none.
         find: The problem with an id; raises InputError where there is none.
 
     Raises:
-        InputError: A column is missing, a label is neither right nor wrong, or no problem has
-            the id.
+        InputError: A column is missing, a label is neither right nor wrong, no problem has the
+            id, choices are no list of texts, or half a character is in anything but a completion.
     """
 
     def value(name: str, default: Any = None) -> Any:
@@ -85,7 +90,10 @@ def labelled(
         return default if found is None else found
 
     where = f"{file}, row {number}"
-    problem = _problem(number, value, verifier, file) or _found(row, columns, value, find, where)
+    _whole({name: value(name) for name in _TEXTS}, where)
+    problem = _problem(number, value, verifier, file, where)
+    if problem is None:
+        problem = _found(row, columns, value, find, where)
     for name in ("completion", "label"):
         if value(name) is None:
             raise _missing(name, row, columns, where)
@@ -98,12 +106,14 @@ def labelled(
         row=number,
         source=source,
         problem=problem,
-        candidate=written(problem, str(value("completion")), source, number),
+        candidate=written(problem, _mended(str(value("completion"))), source, number),
         label=_label(value("label"), where),
     )
 
 
-def _problem(number: int, value: Callable[..., Any], verifier: str, file: str) -> Problem | None:
+def _problem(
+    number: int, value: Callable[..., Any], verifier: str, file: str, where: str
+) -> Problem | None:
     """The problem that a row with a gold brings along; None for one without."""
     if value("gold") is None:
         return None
@@ -112,8 +122,39 @@ def _problem(number: int, value: Callable[..., Any], verifier: str, file: str) -
         id=Problem.key(file, str(value("problem", number)), gold),
         source=str(value("source", file)), split="audit", domain=str(value("domain", "math")),
         verifier=verifier, prompt=str(value("problem", "")), answer=gold,
-        choices=[str(choice) for choice in value("choices", [])], solution=None, row=number,
+        choices=_choices(value("choices"), where), solution=None, row=number,
     )  # fmt: skip
+
+
+def _choices(given: Any, where: str) -> list[str]:
+    """Texts of choices; none where there are none."""
+    found = given
+    if isinstance(given, str):
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(given or "[]")
+    found = [] if found is None else found
+    if isinstance(found, list | tuple) and all(isinstance(c, str | int | float) for c in found):
+        _whole(found, where)
+        return [str(choice) for choice in found]
+    raise InputError(
+        f"{where}: expected a list of choices' texts, got {str(given)[:40]!r}; write it as "
+        'a list, e.g. ["red", "blue"], or name another column with --map choices=COLUMN'
+    )
+
+
+def _mended(text: str) -> str:
+    """Text with U+FFFD for each half of a character, as decoders write it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _whole(values: Any, where: str) -> None:
+    """Refuses half a character, which can be neither stored nor printed."""
+    text = json.dumps(values, ensure_ascii=False, default=str)
+    if _mended(text) != text:
+        raise InputError(
+            f"{where}: expected text, got half a character (a lone surrogate) in {text[:80]!r}; "
+            "write the file as UTF-8"
+        )
 
 
 def _found(
