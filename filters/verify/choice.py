@@ -36,8 +36,16 @@ _JOINED = (
     r"(?i:\s{0,3}(?:[,;.]\s{0,3}){0,3}(?:\b(?:or|and)\b|&|\s/)[\s,;/]{0,4}"
     r"(?:(?:maybe|perhaps|possibly|even)\s+)?(?:(?:option|choice|letter|answer)\s+)?)"
 )
-_MORE = re.compile(rf"{_JOINED}(?:\(([A-Z])\)|([B-HJ-Z])\b|(A)(?=[.):,;]|\s*$|\s+(?:or|and)\b))")
-"""Another letter behind one: ``or C``, ``. and (C)``; ``A`` may be an article, ``I`` a pronoun."""
+_VERB = r"(?!\W{0,2}\s*(?:is|are|was|were|do|does|did|can|cannot|could|would|has|have|isn|doesn)\b)"
+_MORE = re.compile(
+    rf"{_JOINED}(?:\(([A-Z])\)|([B-HJ-Z])\b|(A)(?=[.):,;]|\s*$|\s+(?:or|and)\b)){_VERB}"
+)
+"""Another letter behind one: ``or C``, ``. and (C)``; ``A`` may be an article, ``I`` a pronoun.
+
+Of a letter with a verb (``B, and C is wrong``) something else is said.
+"""
+_ONE_MORE = re.compile(r"\s*[,;.]\s*\(?[A-Z]\)?\W*$")
+_INSTEAD = re.compile(r"\b(?:not|rather than|instead of|unlike)\s+\(?[A-Z]\b\)?", re.I)
 _MARKED = re.compile(
     r"\(([A-Z])\)|(?:^|[,;/&\n]|\bor\b|\band\b)\s*([A-Z])[.):](?=\s|$)|[,;]\s*([A-HJ-Z])\s*$"
 )
@@ -195,8 +203,9 @@ def _weakly_named(text: str, choices: Sequence[str]) -> set[str]:
     """Letters of weak claims; a claim may end before an "or" that goes on with another letter."""
     claims = weak_claims(text, short_label=False)
     named = _named(claims, choices)
-    behind = (_MORE.match(text[claim.end : claim.end + 60].partition("\n")[0]) for claim in claims)
-    return {HEDGE} if named and any(behind) else named
+    behind = [text[claim.end : claim.end + 60].partition("\n")[0] for claim in claims]
+    goes_on = any(_MORE.match(words) or _ONE_MORE.match(words) for words in behind)
+    return {HEDGE} if named and goes_on else named
 
 
 def _letter(claim: str, choices: Sequence[str]) -> str | None:
@@ -222,12 +231,22 @@ def _with_words(letter: str, words: str, choices: Sequence[str]) -> str:
         return letter if named == letter else HEDGE
     place = string.ascii_uppercase.index(letter)
     own = choices[place].casefold() if place < len(choices) else ""
-    rest = words[len(own) :] if words.casefold().startswith(own) else words
+    says_own = words.casefold().startswith(own)
+    rest = words[len(own) :] if says_own else words
     if _TAKEN_BACK.match(rest) or (choices and _DENIED.match(rest)):
         return HEDGE
+    if own and (words.casefold() == f"not {own}" or (says_own and _joins_text(rest, choices))):
+        return HEDGE
+    rest = _INSTEAD.sub(" ", rest)
     found = (*_MORE.finditer(rest), *_MARKED.finditer(rest))
     others = {group for match in found for group in match.groups() if group} - {letter}
     return HEDGE if others & set(_allowed(choices)) else letter
+
+
+def _joins_text(rest: str, choices: Sequence[str]) -> bool:
+    """Whether what follows a choice's text goes on with the text of a choice: ``, fish``."""
+    joint = re.match(r"\s*(?:[,;/&]|\bor\b|\band\b)[\s,;]*(?:or\b|and\b)?", rest, re.I)
+    return joint is not None and _by_text(rest[joint.end() :], choices) is not None
 
 
 def _bare(words: str, choices: Sequence[str]) -> str | None:
@@ -241,6 +260,8 @@ def _own_lines(text: str, choices: Sequence[str]) -> set[str]:
     lines = [line.strip() for line in text[-_LONGEST:].splitlines()]
     marked = (line for line in lines if _ALONE.fullmatch(line) or _WITH_TEXT.match(line))
     named = {_letter(line, choices) for line in marked if not re.fullmatch(r"[a-z]|I", line)}
+    if named and any(map(_MORE.match, lines)):
+        return {HEDGE}
     if not named and len(lines) == 1:
         named = {_by_text(text, choices)}
     return {letter for letter in named if letter is not None} if len(named) == 1 else set()

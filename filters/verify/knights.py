@@ -47,6 +47,7 @@ _DENIAL = frozenset({
     "false", "falsely", "wrong", "wrongly", "untrue", "incorrect", "incorrectly", "mistaken",
     "opposite", "opposites", "reverse", "reversed", "inverse", "converse", "contrary", "swapped",
     "deny", "denies", "denied", "doubt", "doubtful", "unlikely", "impossible", "hardly",
+    "lied", "except", "excepting", "excluding", "besides", "apart",
 })  # fmt: skip
 """Words that may undo what stands around them, and how much of it cannot be told."""
 _ROLE = {
@@ -179,6 +180,8 @@ class _Reader:
         self._not = False
         self._denied = False
         """A word of `_NOT` waits for its role."""
+        self._but = False
+        """A "but" came, and no role since."""
         self._heading: bool | None = None
 
     def read(self, words: Sequence[str]) -> Assignment | None:
@@ -196,8 +199,12 @@ class _Reader:
                     self._subjects = list(self._names)
             elif word in _NOT or word == "no":
                 self._deny(word, behind)
+            elif word == "but":
+                self._sound &= not self._subjects  # "all but Ann are knights"
+                self._but = True
             elif word in (".", ";", "\n") and not self._subjects:
                 self._not = self._denied = False
+        self._sound &= not (self._but and self._subjects)  # "all are knights but Ann"
         return self._found if self._sound and self._found else None
 
     def _deny(self, word: str, behind: str) -> None:
@@ -217,7 +224,7 @@ class _Reader:
 
     def _role(self, role: bool, heads: bool) -> None:
         knight = role != self._not
-        self._not = self._denied = False
+        self._not = self._denied = self._but = False
         if self._subjects:
             self._say(self._subjects, knight)
             self._last, self._subjects, self._heading = self._subjects, [], None

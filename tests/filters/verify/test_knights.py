@@ -119,6 +119,8 @@ PAIR = [
     ("Answer: Ann is a knight, Bob is a knave - not.", UNPARSED, "not behind it"),
     ("Answer: Not Bob but Ann is a knight, Bob is a knave", UNPARSED, "a denied name"),
     ("Answer: The knight is not Ann. The knave is Bob.", UNPARSED, "a denied name of a role"),
+    ("Answer: Ann is a knight but Bob is a knave", RIGHT, "a but between two"),
+    ("Answer: I lied: Ann is a knight, Bob is a knave", UNPARSED, "taken back"),
     ("Answer: Ann is a knight, Bob cannot lie: Bob is a knight", UNPARSED, "a denied act"),
 ]  # fmt: skip
 
@@ -130,8 +132,11 @@ def test_denials(completion: str, outcome: Outcome, why: str) -> None:
     assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
 
 
-@pytest.mark.parametrize("said", ["Ann and Bob are not both knights", "Not all are knights"])
-def test_a_negation_of_several_says_nothing_of_each(said: str) -> None:
+@pytest.mark.parametrize("said", [
+    "Ann and Bob are not both knights", "Not all are knights", "Nobody but Ann is a knight",
+    "All but Ann are knaves", "All are knaves but Ann", "All are knaves, except Ann",
+])  # fmt: skip
+def test_some_of_several_are_not_all_of_them(said: str) -> None:
     asked = problem("Ann is a knave, and Bob is a knave", verifier="puzzle")
     assert PuzzleVerifier().verify(asked, candidate(f"Answer: {said}")).outcome is UNPARSED
 
