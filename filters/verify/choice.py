@@ -93,7 +93,7 @@ class ChoiceVerifier:
         answer = named.pop()
         allowed = pair or _allowed(problem.choices)
         if named or HEDGE in answer:
-            reason = "more than one letter is claimed, or a letter with another choice's text"
+            reason = "more than one letter is claimed, one with another's text, or one taken back"
         elif answer not in allowed and not (len(answer) > 1 and set(answer) <= set(allowed)):
             reason = f"{answer} is not among the choices"
         else:
