@@ -5,6 +5,8 @@ with any other outcome but unverifiable, which is our fault and counted on its o
 Wilson's 95% interval, per source and over all.
 """
 
+import contextlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +24,9 @@ WRONG = frozenset({"false", "0", "0.0", "no", "wrong", "incorrect", "fail", "fai
 
 IDS = ("task_id", "problem_id", "id")
 """Columns that may say which problem a row is about, where none is called ``problem``."""
+
+
+_TEXTS = ("gold", "problem", "source", "domain", "choices", "metadata")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +73,10 @@ def labelled(
     Args:
         number: Its place in the file, from 0.
         row: Columns ``completion`` and ``label``; ``gold``, or else ``problem`` (or one of `IDS`)
-            with an id that ``find`` knows; perhaps ``source``, ``choices``, ``domain`` and
-            ``metadata`` (a JSON object or its text), with which ``gold`` may be missing where the
-            verifier needs none.
+            with an id that ``find`` knows; perhaps ``source``, ``choices`` (a list of texts, or
+            its JSON), ``domain`` and ``metadata`` (a JSON object or its text), with which ``gold``
+            may be missing where the verifier needs none. Half a character (a lone surrogate) in a
+            completion is read as the mark for one that is missing.
         columns: Those names -> the file's own, where they differ.
         verifier: Who judges it.
         file: Its source where the row names none.
@@ -78,7 +84,8 @@ def labelled(
 
     Raises:
         InputError: A column is missing, a label is neither right nor wrong, metadata is no
-            object, or no problem has the id.
+            object, no problem has the id, choices are no list of texts, or half a character is in
+            anything but a completion.
     """
 
     def value(name: str, default: Any = None) -> Any:
@@ -86,9 +93,10 @@ def labelled(
         return default if found is None else found
 
     where = f"{file}, row {number}"
+    _whole({name: value(name) for name in _TEXTS}, where)
     metadata = _metadata(value("metadata"), where)
     bare = find is None and decides(metadata, verifier)
-    problem = _problem(number, value, verifier, file, "" if bare else None)
+    problem = _problem(number, value, verifier, file, where, "" if bare else None)
     problem = problem or _found(row, columns, value, find, where)
     for name in ("completion", "label"):
         if value(name) is None:
@@ -100,7 +108,7 @@ def labelled(
         row=number,
         source=source,
         problem=problem,
-        candidate=written(problem, str(value("completion")), source, number),
+        candidate=written(problem, _mended(str(value("completion"))), source, number),
         label=_label(value("label"), where),
     )
 
@@ -113,7 +121,12 @@ def _metadata(value: Any, where: str) -> str:
 
 
 def _problem(
-    number: int, value: Callable[..., Any], verifier: str, file: str, default: str | None
+    number: int,
+    value: Callable[..., Any],
+    verifier: str,
+    file: str,
+    where: str,
+    default: str | None,
 ) -> Problem | None:
     """The problem that a row with a gold (or the default) brings along; None for one without."""
     gold = value("gold", default)
@@ -124,8 +137,39 @@ def _problem(
         id=Problem.key(file, str(value("problem", number)), gold),
         source=str(value("source", file)), split="audit", domain=str(value("domain", "math")),
         verifier=verifier, prompt=str(value("problem", "")), answer=gold,
-        choices=[str(choice) for choice in value("choices", [])], solution=None, row=number,
+        choices=_choices(value("choices"), where), solution=None, row=number,
     )  # fmt: skip
+
+
+def _choices(given: Any, where: str) -> list[str]:
+    """Texts of choices; none where there are none."""
+    found = given
+    if isinstance(given, str):
+        with contextlib.suppress(ValueError, RecursionError):
+            found = json.loads(given or "[]")
+    found = [] if found is None else found
+    if isinstance(found, list | tuple) and all(isinstance(c, str | int | float) for c in found):
+        _whole(found, where)
+        return [str(choice) for choice in found]
+    raise InputError(
+        f"{where}: expected a list of choices' texts, got {str(given)[:40]!r}; write it as "
+        'a list, e.g. ["red", "blue"], or name another column with --map choices=COLUMN'
+    )
+
+
+def _mended(text: str) -> str:
+    """Text with U+FFFD for each half of a character, as decoders write it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _whole(values: Any, where: str) -> None:
+    """Refuses half a character, which can be neither stored nor printed."""
+    text = json.dumps(values, ensure_ascii=False, default=str)
+    if _mended(text) != text:
+        raise InputError(
+            f"{where}: expected text, got half a character (a lone surrogate) in {text[:80]!r}; "
+            "write the file as UTF-8"
+        )
 
 
 def _found(

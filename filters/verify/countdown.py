@@ -5,7 +5,11 @@ code. Allowed are the given numbers, ``+ - * /`` (also ``× ÷ − ·``, ``x`` f
 ``\div``, ``\cdot``, ``\frac{}{}``), brackets of any kind, a sign, and a bracket right behind a
 number or bracket for times. ``expression = 24`` is right only where it is true, and in a chain
 ``a = b = 24`` every side must hold. Numbers are compared as written: ``46`` made of 4 and 6, or
-``4.0`` and ``04`` for 4, are not the given numbers. The puzzle's own data: ``numbers``, ``target``.
+``4.0`` and ``04`` for 4, are not the given numbers. A given -4 is a 4 with a minus of its own
+(``-4 + 5``, ``5 - (-4)``), not the 4 of ``5 - 4``. The puzzle's own data: ``numbers``, ``target``.
+
+Powers, factorials and functions are no part of the game: with them an answer is not read, and
+nothing is cut out of it.
 
 Any right expression counts, whatever the gold; a gold that names another target than the metadata
 is not looked at. Not covered: variants in which some numbers may stay unused.
@@ -30,8 +34,11 @@ _TOKEN = re.compile(
     r"|(?P<times>\*(?!\*)|\\times\b|\\cdot\b|\\ast\b|[×∗·⋅xX])|(?P<over>/(?!/)|\\div\b|[÷∕])"
     r"|(?P<plus>\+)|(?P<minus>[-−–])|(?P<open>[(\[]|\\?\{)|(?P<close>[)\]]|\\?\})"
 )
+_GIVEN = re.compile(r"-?\d{1,30}(?:\.\d{1,30})?", re.ASCII)
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}"}
 _RUN = re.compile(r"(?<![\w.])[(\[]*\d[\d\s+\-*/×÷·−()\[\]=]*(?![\w!^])")
+_OTHER = re.compile(r"[\d)\]}]\s*[!^]")
+"""A factorial or a power."""
 _NUMBERS = re.compile(r"\[?\(?\s*\d+(?:(?:\s*,\s*|\s+)\d+){1,11}\s*\)?\]?")
 
 
@@ -61,17 +68,14 @@ def judge(text: str, metadata: dict[str, Any]) -> tuple[bool, str]:
     Raises:
         NotAnExpression: It cannot be read.
         KeyError, TypeError, ValueError: The metadata lacks ``numbers`` or ``target``, or they are
-            not numbers.
+            not a list of numbers and a number.
     """
-    given = Counter(str(number) for number in metadata["numbers"])
-    target = Fraction(str(metadata["target"]))
-    if not given:
-        raise ValueError("the puzzle has no numbers")
+    given, target = _given(metadata["numbers"]), Fraction(str(metadata["target"]))
     try:
         sides = _sides(text)
     except ZeroDivisionError:
         return False, "it divides by zero"
-    used = [Counter(numbers) for _, numbers in sides]
+    used = [_as_given(numbers, given) for _, numbers in sides]
     if given not in used:
         shown = " ".join(max(used, key=Counter.total).elements())
         return False, f"it uses {shown[:60]}, given are {' '.join(given.elements())[:60]}"
@@ -82,10 +86,36 @@ def judge(text: str, metadata: dict[str, Any]) -> tuple[bool, str]:
     return True, f"it is {target} and uses every number once"
 
 
+def _given(numbers: Any) -> Counter[str]:
+    """The given numbers as they are to be written.
+
+    Raises:
+        ValueError: They are not a list of numbers.
+    """
+    if not isinstance(numbers, list | tuple) or not numbers:
+        raise ValueError(f"expected a list of numbers, got {str(numbers)[:60]!r}")
+    written = [str(number).removesuffix(".0") for number in numbers]  # Parquet may hold 4.0
+    for number in written:
+        if not _GIVEN.fullmatch(number):
+            raise ValueError(f"expected a list of numbers, got {number[:60]!r} in it")
+    return Counter(written)
+
+
+def _as_given(numbers: Sequence[str], given: Counter[str]) -> Counter[str]:
+    """Numbers as written; a minus belongs to its number only while a given one has it."""
+    used: Counter[str] = Counter()
+    for number in numbers:
+        own = not number.startswith("-") or used[number] < given[number]
+        used[number if own else number[1:]] += 1
+    return used
+
+
 def _sides(text: str) -> list[tuple[Fraction, list[str]]]:
     """Both sides of an equation, or the one expression; words around the only one do not count."""
     if len(text) > LONGEST:
         raise NotAnExpression(f"the expression is longer than {LONGEST} characters")
+    if _OTHER.search(text):
+        raise NotAnExpression("did not expect a factorial or a power")
     try:
         return [evaluate(side) for side in text.split("=")[:10]]
     except NotAnExpression:
@@ -96,7 +126,7 @@ def _sides(text: str) -> list[tuple[Fraction, list[str]]]:
 
 
 def evaluate(text: str) -> tuple[Fraction, list[str]]:
-    """Value of an expression, and its numbers as written, in order.
+    """Value of an expression, and its numbers as written, in order, with the minus of their own.
 
     Raises:
         NotAnExpression: It cannot be read.
@@ -167,6 +197,9 @@ class _Parser:
             return Fraction(self.numbers[-1])
         if self.kind in ("plus", "minus"):
             sign = 1 if self._take() == "+" else -1
+            if sign < 0 and self.kind == "number":
+                self.numbers.append(f"-{self._take()}")
+                return Fraction(self.numbers[-1])
             return sign * self._factor(depth + 1)
         if self.kind == "frac":
             self._take()

@@ -2,8 +2,9 @@ r"""Knights and knaves: who is a knight (tells the truth) and who is a knave (li
 
 An answer is read in the usual phrasings: ``A is a knight, and B is a knave``, numbered lists,
 bullets, table rows, ``A: knight``, ``Knights: A, B; knaves: C``, ``A and B are knights``,
-``C is not a knave``, ``all are knaves``. Everybody has to be named; an answer that says two
-different things of one person, or hedges (``or``, ``if``, ``either``), is not read.
+``C is no knave``, ``all are knaves``. Everybody has to be named; an answer that says two
+different things of one person, hedges (``or``, ``if``, ``either``), denies (``it is false that``)
+or asks is not read, and neither is a negation of more than one role (``not both are knights``).
 
 The puzzle's own data: ``names`` and, where the source has them, ``statements``, one a person, as
 nested tuples: ``("telling-truth", i)``, ``("lying", i)``, ``("not", s)``, ``("and", s, ...)``,
@@ -11,7 +12,8 @@ nested tuples: ``("telling-truth", i)``, ``("lying", i)``, ``("not", s)``, ``("a
 Language Models in Logical Reasoning"). With statements an answer is right if a knight's statement
 holds and a knave's does not; so a wrong gold is found too. Without them it has to be the gold.
 
-Not covered: other pairs of words (sages and fools), pronouns ("so is B"), a third kind of person.
+Not covered: other pairs of words (sages and fools), pronouns ("so is B"), a third kind of person,
+words of denial that are not in the lists below.
 """
 
 import ast
@@ -38,9 +40,16 @@ _GOLD = re.compile(r"\b([^\W\d_][\w'-]*)\s+is\s+(?:not\s+)?an?\s+(?:knight|knave
 _HEDGE = frozenset({
     "or", "if", "either", "unless", "maybe", "perhaps", "possibly", "might", "may", "could",
     "would", "were", "unknown", "suppose", "assume", "assuming", "says", "said", "say", "claims",
-    "claimed", "told", "tells", "states", "stated", "asserts", "statement",
+    "claimed", "told", "tells", "states", "stated", "asserts", "statement", "?",
 })  # fmt: skip
 """Words of doubt and of reported speech: with one of them a text states no assignment."""
+_DENIAL = frozenset({
+    "false", "falsely", "wrong", "wrongly", "untrue", "incorrect", "incorrectly", "mistaken",
+    "opposite", "opposites", "reverse", "reversed", "inverse", "converse", "contrary", "swapped",
+    "deny", "denies", "denied", "doubt", "doubtful", "unlikely", "impossible", "hardly",
+    "lied", "except", "excepting", "excluding", "besides", "apart",
+})  # fmt: skip
+"""Words that may undo what stands around them, and how much of it cannot be told."""
 _ROLE = {
     "knight": True, "knights": True, "knave": False, "knaves": False,
     "truthteller": True, "truthtellers": True, "liar": False, "liars": False,
@@ -48,8 +57,11 @@ _ROLE = {
 _EVERYONE = frozenset({"everyone", "everybody", "all", "both"})
 _NOBODY = frozenset({"noone", "nobody", "none", "neither"})
 _NOT = frozenset({"not", "isn't", "aren't", "isnt", "arent", "never", "cannot", "can't"})
+_TOO_WIDE = frozenset({"true", "right", "correct", "case", "so", "that", "only", *_EVERYONE})
+"""Behind a negation they, and a name, say that more than the next role is denied."""
+_MARKS = (":", "=", "|", ";", ".", "\n")
 _IS = (":", "=", "is", "are")
-_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*|[:=|;.\n]")
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*|[:=|;.?\n]")
 
 
 def from_text(answer: str) -> dict[str, Any] | None:
@@ -83,7 +95,7 @@ def read(text: str, names: Sequence[str]) -> Assignment | None:
     People whom it does not name are left out.
     """
     words = _words(text[:LONGEST], names)
-    if any(word in _HEDGE for word in words):
+    if any(word in _HEDGE or word in _DENIAL for word in words):
         return None
     return _Reader(names).read(words)
 
@@ -146,7 +158,7 @@ def _holds(statement: Any, knights: Sequence[bool]) -> bool:
 
 
 def _words(text: str, names: Sequence[str]) -> list[str]:
-    """Words, names as written in ``names``, and the marks ``: = | ; .`` and line ends."""
+    """Words, names as written in ``names``, and the marks ``: = | ; . ?`` and line ends."""
     text = re.sub(r"\\(?:text\w*|mathrm|mathbf|quad|boxed|begin|end)\b|[*_`~\\{}$]", " ", text)
     text = re.sub(
         r"truth[\s-]+teller", "truthteller", text.replace("\u2019", "'"), flags=re.IGNORECASE
@@ -166,11 +178,17 @@ class _Reader:
         self._subjects: list[str] = []
         self._last: list[str] = []
         self._not = False
+        self._denied = False
+        """A word of `_NOT` waits for its role."""
+        self._but = False
+        """A "but" came, and no role since."""
         self._heading: bool | None = None
 
     def read(self, words: Sequence[str]) -> Assignment | None:
         for place, word in enumerate(words):
-            heads = place + 1 < len(words) and words[place + 1] in _IS
+            behind = words[place + 1] if place + 1 < len(words) else "."
+            heads = behind in _IS
+            self._sound &= not (self._denied and (word in self._names or word in _TOO_WIDE))
             if word in self._names:
                 self._name(word, heads)
             elif word in _ROLE:
@@ -179,11 +197,22 @@ class _Reader:
                 self._not ^= word in _NOBODY
                 if word != "neither" and (word != "both" or len(self._names) == 2):
                     self._subjects = list(self._names)
-            elif word in _NOT:
-                self._not = not self._not
+            elif word in _NOT or word == "no":
+                self._deny(word, behind)
+            elif word == "but":
+                self._sound &= not self._subjects  # "all but Ann are knights"
+                self._but = True
             elif word in (".", ";", "\n") and not self._subjects:
-                self._not = False
+                self._not = self._denied = False
+        self._sound &= not (self._but and self._subjects)  # "all are knights but Ann"
         return self._found if self._sound and self._found else None
+
+    def _deny(self, word: str, behind: str) -> None:
+        """A negation of the next role; "no" is one only right before it (``no knave``)."""
+        if behind in _MARKS or behind in self._names:  # "a knight: no", "not Ann"
+            self._sound = False
+        elif word != "no" or behind in _ROLE:
+            self._not, self._denied = not self._not, True
 
     def _name(self, name: str, heads: bool) -> None:
         if self._heading is None or heads:
@@ -195,7 +224,7 @@ class _Reader:
 
     def _role(self, role: bool, heads: bool) -> None:
         knight = role != self._not
-        self._not = False
+        self._not = self._denied = self._but = False
         if self._subjects:
             self._say(self._subjects, knight)
             self._last, self._subjects, self._heading = self._subjects, [], None

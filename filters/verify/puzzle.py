@@ -30,7 +30,7 @@ class PuzzleVerifier:
     """Puzzles by their own rules."""
 
     name = "puzzle"
-    version = "1"
+    version = "2"
 
     def quick(self, problem: Problem, candidate: Candidate) -> Verdict | None:
         """The verdict, or None where a library's scorer is needed."""

@@ -1,6 +1,6 @@
 """The console script ``factory``: one small file a command, loaded when it is named.
 
-Exit codes: 0 done, 1 the work failed, 2 wrong input, 3 stopped and resumable. With ``--json`` one
+Exit codes: 0 done, 1 the work failed, 2 wrong input, 3 stopped. With ``--json`` one
 JSON document is on standard output, also for an error; all else goes to standard error.
 """
 
@@ -35,6 +35,8 @@ COMMANDS = {
     "doctor": "doctor",
 }
 """Command -> module in this folder; each module has one ``command``."""
+CONTINUE = ("run", "verify")
+"""Commands that go on where they were stopped; all others but ``rm`` write at their end."""
 
 
 class LazyGroup(click.Group):
@@ -88,15 +90,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         fail(_usage_words(error), error.exit_code, words)
     except (click.Abort, KeyboardInterrupt):
-        again = f"; run the same command to continue: {shlex.join(['factory', *words])}"
-        text = f"stopped; nothing is lost{again if words[:1] == ['run'] else ''}"
-        fail(text, Stopped.exit_code, words)
+        fail(_stopped(words), Stopped.exit_code, words)
     except FactoryError as error:
         fail(str(error), error.exit_code, words)
     except Exception as error:  # a fault of ours: the traceback is shown, and JSON stays JSON
         if "--json" in words:
             print(json.dumps({"error": f"{type(error).__name__}: {error}", "exit": 1}))
         raise
+
+
+def _stopped(words: Sequence[str]) -> str:
+    """What is left of the work of a stopped command."""
+    name = words[0] if words else ""
+    if name in CONTINUE:
+        again = shlex.join(["factory", *words])
+        return f"stopped; nothing is lost; run the same command to continue: {again}"
+    return "stopped" if name == "rm" else "stopped; nothing was written"
 
 
 def fail(text: str, code: int, words: Sequence[str]) -> NoReturn:

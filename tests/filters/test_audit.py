@@ -47,9 +47,18 @@ def test_nothing_labelled_wrong_has_no_rate_of_false_accepts() -> None:
         ({"gold": "1", "completion": "2", "label": "maybe"}, r"row 3: expected a label.*'maybe'"),
         ({"gold": "1", "metadata": "level 5"}, "row 3: expected metadata as a JSON object, got"),
         ({"completion": "2", "label": 1, "metadata": {"a": 1}}, "row 3: expected a column 'gold'"),
+        ({**ROWS[0], "choices": 5}, r"row 3: expected a list of choices' texts, got '5'"),
+        ({**ROWS[0], "choices": "abc"}, r"row 3: expected a list of choices' texts, got 'abc'"),
+        ({**ROWS[0], "choices": {"a": 1}}, r"row 3: expected a list of choices"),
+        ({**ROWS[0], "choices": [["a"]]}, r"row 3: expected a list of choices"),
+        ({**ROWS[0], "gold": "\ud800"}, r"row 3: expected text, got half a character"),
+        ({**ROWS[0], "source": "\udc00"}, r"row 3: expected text, got half a character"),
+        ({**ROWS[0], "choices": ["\udc00"]}, r"row 3: expected text, got half a character"),
+        ({**ROWS[0], "choices": r'["\ud800"]'}, r"row 3: expected text, got half a character"),
+        ({**ROWS[0], "metadata": {"a": "\udc00"}}, r"row 3: expected text, got half a character"),
     ],
 )
-def test_rows_that_cannot_be_used(row: dict[str, str], says: str) -> None:
+def test_rows_that_cannot_be_used(row: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=says):
         labelled(3, row, {}, "math", "f.jsonl")
 
@@ -78,6 +87,22 @@ def test_metadata_that_decides_needs_no_gold() -> None:
     with VerifierPool() as pool:
         found, _ = audit([labelled(n, row, {}, "regex", "f") for n, row in enumerate(rows)], pool)
     assert (found["accepted"], found["false_accepts"], found["false_rejects"]) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("choices", "texts"),
+    [(["a", 2], ["a", "2"]), ('["a", "b"]', ["a", "b"]), (None, []), ("", []), ([], [])],
+)
+def test_choices_as_list_or_text(choices: object, texts: list[str]) -> None:
+    row = {"gold": "1", "completion": "", "label": 1, "choices": choices}
+    assert labelled(0, row, {}, "math", "f").problem.choices == texts
+
+
+def test_half_a_character_in_a_completion_stops_nothing() -> None:
+    rows = [{**ROWS[0], "completion": "\ud800 \\boxed{7}"}, {**ROWS[1], "completion": "\udfff"}]
+    with VerifierPool() as pool:
+        _, verdicts = audit([labelled(i, r, {}, "math", "f") for i, r in enumerate(rows)], pool)
+    assert [verdict.outcome for verdict in verdicts] == ["correct", "unparsed"]
 
 
 def test_rows_of_one_problem_are_candidates_of_their_own() -> None:

@@ -40,6 +40,33 @@ TABLE = [
     ("B", r"\boxed{A} \boxed{B}", UNPARSED, "two different boxes"),
     ("B", r"\boxed{B} so \boxed{B}", RIGHT, "the same claim twice"),
     ("B", "The answer is (B) avoid.", UNPARSED, "letter of one, text of another"),
+    ("B", r"\boxed{(B) (C)}", UNPARSED, "two letters side by side"),
+    ("B", r"\boxed{B. or C.}", UNPARSED, "or behind a full stop"),
+    ("B", r"\boxed{(B) enforce or (C) yell at}", UNPARSED, "two choices with their texts"),
+    ("B", r"\boxed{(B) enforce or C}", UNPARSED, "text, then a letter"),
+    ("B", r"\boxed{(B) enforce, C}", UNPARSED, "text, then a letter behind a comma"),
+    ("B", r"\boxed{(B) enforce / C}", UNPARSED, "text, then a letter behind a stroke"),
+    ("B", r"\boxed{(B) enforcing, (C) yelling}", UNPARSED, "two choices in other words"),
+    ("B", r"\boxed{B: enforce, C: yell at}", UNPARSED, "two choices behind colons"),
+    ("B", "Answer: B, or C", UNPARSED, "a claim that goes on"),
+    ("B", "Answer: B. Or maybe (C).", UNPARSED, "not with a small or"),
+    ("B", "The answer is B, or perhaps C.", UNPARSED, "perhaps"),
+    ("B", "Answer: option B or option C", UNPARSED, "both named as options"),
+    ("B", r"\boxed{B) not}", UNPARSED, "taken back"),
+    ("B", r"\boxed{B: wrong}", UNPARSED, "each choice with what it is"),
+    ("B", r"\boxed{(B) enforce is wrong}", UNPARSED, "taken back behind its text"),
+    ("B", "Answer: option B is not correct", UNPARSED, "an option taken back"),
+    ("B", "Answer: B; C", UNPARSED, "a claim that a letter follows"),
+    ("B", r"\boxed{(B) enforce, avoid}", UNPARSED, "two texts"),
+    ("B", r"\boxed{(B) enforce or yell at}", UNPARSED, "two texts with or"),
+    ("B", r"\boxed{(B) not enforce}", UNPARSED, "not its text"),
+    ("B", "B. enforce\nor C. yell at", UNPARSED, "or on a line of its own"),
+    ("B", "The answer is B, and C is wrong.", RIGHT, "another one is judged"),
+    ("B", r"\boxed{(B) enforce, not (C)}", RIGHT, "another one is excluded"),
+    ("B", r"\boxed{(B) (B)}", RIGHT, "the same letter twice"),
+    ("B", r"\boxed{(B) enforce, as with vitamin C}", RIGHT, "a letter that is no choice here"),
+    ("B", "The answer is option B, enforce", RIGHT, "an option with its text"),
+    ("B", "Answer: B, and a bank is not.", RIGHT, "a small letter is a word"),
     ("B", "Answer: F", UNPARSED, "not among the choices"),
     ("B", f"The choices are\n{LISTED}", UNPARSED, "a list of choices is no claim"),
     ("E", f"The choices are\n{LISTED}", UNPARSED, "not even its last line"),
@@ -79,12 +106,37 @@ SEVERAL = [
     ("A, C", "Answer: A, B, C", WRONG, "one too many"),
     ("A, C", "Answer: A, B", WRONG, "another one"),
     ("A, C", "Answer: A or C", UNPARSED, "a hedge"),
+    ("A, C", "The answer is A and C but not both.", UNPARSED, "not both"),
+    ("A, C", r"\boxed{\text{either A and C}}", UNPARSED, "either"),
+    ("A, C", "Answer: A and C, not B.", RIGHT, "another one is denied"),
     ("A, C", "Answer: A, F", UNPARSED, "F is not among the choices"),
     ("A, C", r"\boxed{A, C} no, \boxed{A, B}", UNPARSED, "two different claims"),
     ("A, C", r"\boxed{A, C} \boxed{", UNPARSED, "the last box is never closed"),
     ("A, C", "I think so.", UNPARSED, "no claim"),
     ("A, F", "Answer: A, F", Outcome.UNVERIFIABLE, "the gold has no such choice"),
 ]
+
+TEXTS = ("vitamin C", "a vitamin A or C tablet", "not (A)", "B", "none is wrong")
+
+OWN = [
+    ("A", "Answer: (A) vitamin C", RIGHT, "a letter in the choice's own text"),
+    ("B", r"\boxed{(B) a vitamin A or C tablet}", RIGHT, "two of them"),
+    ("B", r"\boxed{(B) a vitamin A or C tablet or (C)}", UNPARSED, "and one behind it"),
+    ("C", r"\boxed{C. not (A)}", RIGHT, "a text that denies"),
+    ("D", "Answer: (D) B", RIGHT, "a text that is a letter"),
+    ("B", "Answer: (B) B", UNPARSED, "the text of another choice"),
+    ("E", r"\boxed{(E) None is wrong.}", RIGHT, "a text with wrong"),
+]
+
+
+@pytest.mark.parametrize(("gold", "completion", "outcome", "why"), OWN)
+def test_letters_in_the_texts_of_choices(
+    gold: str, completion: str, outcome: Outcome, why: str
+) -> None:
+    asked = problem(gold, verifier="choice", choices=TEXTS)
+    verdict = ChoiceVerifier().verify(asked, candidate(completion))
+    assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
+
 
 WORDS = [
     ("yes", "Answer: Yes", RIGHT, "case"),
@@ -116,7 +168,10 @@ def test_words(gold: str, completion: str, outcome: Outcome, why: str) -> None:
 
 
 def test_without_choices_any_letter_is_taken() -> None:
-    for completion in (r"\boxed{\text{E}}", r"\boxed{E: A polygenic risk score}"):
+    for completion in (
+        r"\boxed{\text{E}}", r"\boxed{E: A polygenic risk score}", r"\boxed{E. False}",
+        "Answer: (E) Not the same", "Answer: (E) no",
+    ):  # fmt: skip
         verdict = ChoiceVerifier().verify(problem("E"), candidate(completion))
         assert (verdict.outcome, verdict.extracted) == (RIGHT, "E")
 

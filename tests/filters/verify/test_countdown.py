@@ -54,6 +54,8 @@ TABLE = [
     ("Answer: There is no solution to obtain 24.", UNPARSED, "no expression"),
     ("Answer: __import__('os')", UNPARSED, "code is not evaluated"),
     ("Answer: 5!", UNPARSED, "no factorials"),
+    ("<answer>4! + 10 - 6 - 5</answer>", UNPARSED, "nothing is cut out behind a factorial"),
+    ("<answer>10 ^ 2 + 4 - 5 * 6</answer>", UNPARSED, "nor out of a power"),
     ("<think>(10 - 4) * 5 - 6 = 24</think>", UNPARSED, "only in the thinking"),
     ("<answer>(10 - 4) * 5 - 6", UNPARSED, "never closed"),
     ("", UNPARSED, "empty"),
@@ -73,6 +75,9 @@ def test_table(completion: str, outcome: Outcome, why: str) -> None:
 @pytest.mark.parametrize(
     ("numbers", "target", "answer"),
     [([3, 3, 8, 8], 24, "8 / (3 - 8 / 3)"), ([3, 3, 8, 8], 24, r"\frac{8}{3 - \frac{8}{3}}"),
+     ([-4, 5], 1, "-4+5"), ([-4, 5], 1, "5 + (-4)"), ([-4, 5], 9, "5 - −4"),
+     ([-4, 4], 0, "4 + -4"), ([-4, -4], 16, "(-4)(-4)"), ([4, -4], 8, "-(-4) - -4"),
+     ([4.0, 6.0], 24.0, "4 * 6"), (["4", "-6"], -24, "4 * (-6)"),
      ([5, 5], 0, "5 - 5"), ([7], 7, "7"), ([1, 2], -1, "1 - 2"), ([2, 4], "1/2", "2 / 4")],
 )  # fmt: skip
 def test_fractions_are_exact(numbers: list[int], target: object, answer: str) -> None:
@@ -82,8 +87,24 @@ def test_fractions_are_exact(numbers: list[int], target: object, answer: str) ->
 
 
 @pytest.mark.parametrize(
+    ("numbers", "answer", "why"),
+    [([-4, 5], "5 - 4", "the minus is no part of the 4"), ([4, 5], "5 + 4 - -4", "one too many"),
+     ([-4, 5], "-(4) + 5", "a bracket between"), ([-4, 4], "-4 + -4 + 9", "another number")],
+)  # fmt: skip
+def test_a_given_minus_is_used_with_its_number(numbers: list[int], answer: str, why: str) -> None:
+    asked = puzzle({"kind": "countdown", "numbers": numbers, "target": 1}, "-4 + 5")
+    verdict = PuzzleVerifier().verify(asked, candidate(f"<answer>{answer}</answer>"))
+    assert verdict.outcome is WRONG, (why, verdict.reason)
+    assert verdict.reason.startswith("it uses"), why
+
+
+@pytest.mark.parametrize(
     "metadata",
-    [{}, {"numbers": [4]}, {"numbers": [], "target": 24}, {"numbers": 4, "target": 24},
+    [{"numbers": "4", "target": 4}, {"numbers": {"4": 1}, "target": 4},
+     {"numbers": [True], "target": 1}, {"numbers": [[4]], "target": 4},
+     {"numbers": ["4 "], "target": 4}, {"numbers": ["four"], "target": 4},
+     {"numbers": [4], "target": True}, {}, {"numbers": [4]},
+     {"numbers": [], "target": 24}, {"numbers": 4, "target": 24},
      {"numbers": [4], "target": "many"}, {"numbers": [4], "target": [1]}],
 )  # fmt: skip
 def test_a_puzzle_without_its_numbers_is_unverifiable(metadata: dict[str, object]) -> None:

@@ -102,7 +102,46 @@ def test_a_broken_puzzle_is_unverifiable(change: dict[str, object], why: str) ->
     assert verdict.outcome is Outcome.UNVERIFIABLE, why
 
 
-@given(st.text(alphabet="ZoeyMia Oliver knightsav:,.\n()or", max_size=200))
+PAIR = [
+    (r"\boxed{Ann is no knave, Bob is no knight}", RIGHT, "no is a negation"),
+    (r"\boxed{Ann is no knight, Bob is no knave}", WRONG, "and turned round"),
+    ("Answer: Ann is a knight, no knave; Bob is a knave, no knight.", RIGHT, "by the opposite"),
+    ("Answer: No one is a knight.", WRONG, "no one is a subject"),
+    ("Answer: Ann is a knight and Bob is a knave, with no contradiction.", RIGHT, "another no"),
+    ("Answer: Ann is a knight: no. Bob is a knave: no.", UNPARSED, "a no to each"),
+    ("Answer: Is Ann a knight? Yes. Is Bob a knave? No.", UNPARSED, "questions"),
+    ("It is false that Ann is a knight, and Bob is a knave.", UNPARSED, "false that"),
+    (r"\boxed{It is wrong that Ann is a knight, and Bob is a knave}", UNPARSED, "wrong that"),
+    (r"\boxed{the opposite of: Ann is a knight, Bob is a knave}", UNPARSED, "the opposite"),
+    (r"\boxed{Ann is a knight: false. Bob is a knave: false}", UNPARSED, "false behind it"),
+    ("Answer: It is not true that Ann is a knave and Bob is a knave", UNPARSED, "not true that"),
+    ("Answer: It is not the case that Ann is a knave and Bob a knave", UNPARSED, "not the case"),
+    ("Answer: Ann is a knight, Bob is a knave - not.", UNPARSED, "not behind it"),
+    ("Answer: Not Bob but Ann is a knight, Bob is a knave", UNPARSED, "a denied name"),
+    ("Answer: The knight is not Ann. The knave is Bob.", UNPARSED, "a denied name of a role"),
+    ("Answer: Ann is a knight but Bob is a knave", RIGHT, "a but between two"),
+    ("Answer: I lied: Ann is a knight, Bob is a knave", UNPARSED, "taken back"),
+    ("Answer: Ann is a knight, Bob cannot lie: Bob is a knight", UNPARSED, "a denied act"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("completion", "outcome", "why"), PAIR)
+def test_denials(completion: str, outcome: Outcome, why: str) -> None:
+    asked = problem("Ann is a knight, and Bob is a knave", verifier="puzzle")
+    verdict = PuzzleVerifier().verify(asked, candidate(completion))
+    assert verdict.outcome is outcome, f"{why}: {verdict.reason}"
+
+
+@pytest.mark.parametrize("said", [
+    "Ann and Bob are not both knights", "Not all are knights", "Nobody but Ann is a knight",
+    "All but Ann are knaves", "All are knaves but Ann", "All are knaves, except Ann",
+])  # fmt: skip
+def test_some_of_several_are_not_all_of_them(said: str) -> None:
+    asked = problem("Ann is a knave, and Bob is a knave", verifier="puzzle")
+    assert PuzzleVerifier().verify(asked, candidate(f"Answer: {said}")).outcome is UNPARSED
+
+
+@given(st.text(alphabet="ZoeyMia Oliver knightsav:,.?\n()or", max_size=200))
 def test_never_raises(text: str) -> None:
     PuzzleVerifier().verify(ASKED, candidate(f"Answer: {text}"))
 

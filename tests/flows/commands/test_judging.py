@@ -81,6 +81,36 @@ def test_audit_of_what_is_not_there(factory: Factory, tmp_path: Path, labelled: 
     assert "math" in said.err
 
 
+def test_a_stopped_audit_wrote_nothing(
+    factory: Factory, labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("filters.audit.audit", interrupt)
+    out = tmp_path / "verdicts.jsonl"
+    said = factory("audit", "math", str(labelled), "--out", str(out))
+    assert (said.code, said.err.strip()) == (3, "stopped; nothing was written")
+    assert not out.exists()
+
+
+def test_audit_names_the_row_it_cannot_use(factory: Factory, labelled: Path) -> None:
+    row = {"gold": "7", "completion": "7", "label": True, "choices": 5}
+    labelled.write_text(f"{labelled.read_text()}{json.dumps(row)}\n")
+    said = factory("audit", "math", str(labelled))
+    assert said.code == 2
+    assert "labelled.jsonl, row 2: expected a list of choices" in said.err
+
+
+def test_audit_of_half_a_character(factory: Factory, labelled: Path, tmp_path: Path) -> None:
+    row = {"gold": "7", "completion": "\ud800 \\boxed{\ud800}", "label": False}
+    labelled.write_text(json.dumps(row))
+    out = tmp_path / "verdicts.jsonl"
+    for more in ((), ("--out", str(out)), ("--json",)):
+        assert factory("audit", "math", str(labelled), *more).code == 0
+    assert len(out.read_text().splitlines()) == 1
+
+
 def test_validate_a_family(factory: Factory) -> None:
     said = factory("validate", "gym:basic_arithmetic", "--limit", "20", "--json")
     assert said.code == 0

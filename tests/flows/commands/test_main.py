@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.commands import COMMANDS
+from flows.commands import COMMANDS, main
 from rsfactory.store import Store
 
 Factory = Callable[..., Any]
@@ -86,7 +86,32 @@ def test_ctrl_c_is_3(factory: Factory, store: Store, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("flows.commands.status.describe", interrupt)
     said = factory("status", "--json")
     assert said.code == said.json["exit"] == 3
-    assert said.err.strip() == "stopped; nothing is lost"  # only a run has something to continue
+    assert said.err.strip() == "stopped; nothing was written"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["run", "star"], "nothing is lost; run the same command to continue: factory run star"),
+        (["verify", "r"], "nothing is lost; run the same command to continue: factory verify r"),
+        (["audit", "math", "f.jsonl", "--out", "v.jsonl"], "nothing was written"),
+        (["validate", "f.jsonl"], "nothing was written"),
+        (["rm", "r", "--yes"], ""),  # it may have removed one of several
+    ],
+)
+def test_a_stopped_command_says_what_is_left(
+    words: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flows.commands.cli.main", interrupt)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    signal.signal(signal.SIGTERM, before)
+    assert end.value.code == 3
+    assert capsys.readouterr().err.strip() == ("stopped; " + says if says else "stopped")
 
 
 def test_a_file_where_a_folder_is_meant_and_the_other_way_round(

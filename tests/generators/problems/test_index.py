@@ -53,7 +53,10 @@ def test_several_files_and_other_columns(tmp_path: Path) -> None:
 
 
 def test_an_id_twice_and_none_at_all(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"line 2: expected every problem once, the id 'A/1'"):
-        ProblemIndex([file(tmp_path, "f.jsonl", ["A/1", "A/1"])], "math")
+    index = ProblemIndex([file(tmp_path, "f.jsonl", ["A/1", "A/1", "A/2"])], "math")
+    assert index.find("2").prompt == "f.jsonl A/2?"  # nobody asked for the other
+    for asked in ("A/1", "1"):
+        with pytest.raises(InputError, match=r"line 2: expected every problem once, the id 'A/1'"):
+            index.find(asked)
     with pytest.raises(InputError, match=r"line 1: expected an id .* found name, question, answer"):
         ProblemIndex([file(tmp_path, "f.jsonl", ["A/1"], "name")], "math")
