@@ -175,8 +175,9 @@ def undecorate(text: str) -> str:
         return text
     for _ in range(4):
         before = text
-        text = text.strip().strip("*_`\"'").strip()
-        if len(text) > 1 and text[-1] in ".,;" and text[-2] != "\\":
+        text = _unquoted(text.strip().strip('`"').strip())
+        text = text.removeprefix("**").removesuffix("**").strip()
+        if len(text) > 1 and text[-1] in ".,;" and text[-2] not in "\\.":
             text = text[:-1]
         for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
             inner = text[len(left) : -len(right)]
@@ -184,6 +185,13 @@ def undecorate(text: str) -> str:
                 text = inner
         if text == before:
             break
+    return text
+
+
+def _unquoted(text: str) -> str:
+    """A text without a sign that stands on both sides of it; ``x'`` and ``5*`` keep theirs."""
+    while len(text) > 2 and text[0] == text[-1] and text[0] in "*_'":
+        text = text[1:-1]
     return text
 
 

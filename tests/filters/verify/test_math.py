@@ -64,6 +64,81 @@ NUMBERS = [
     ("30", r"\boxed{30 \text{ (with a remainder of } 5 \text{)}}", WRONG, "something is"),
 ]  # fmt: skip
 
+WORDS = [
+    *(("7", rf"\boxed{{7\text{{ {word}}}}}", WRONG, f"{word} changes it") for word in (
+        "squared", "factorial", "thousandths", "millionths", "eighths", "root two", "i", "k", "M",
+        "point five", "eight", "below zero", "negative", "wrong", "false", "dozens", "scores",
+        "millions", "lakh", "bn", "grand", "is wrong", "and a half", "times nine", "untrue",
+        "short", "each wrong", "trillionths", "forty-two")),
+    *(("7", rf"\boxed{{7 {word}}}", WRONG, f"{word} changes it") for word in (
+        "squared", "eighths", "eight", "untrue", "(and a half)", "M", "million", "basis points")),
+    *(("7", rf"\boxed{{7 \text{{ {word}}}}}", RIGHT, f"{word} does not") for word in (
+        "apples", "dollars", "days per week", "people", "miles per hour", "m/s^2", "cm^2",
+        "square feet", "L", "years old", "red balls", "in", "of them", "times", "wrong answers",
+        "cups of flour", "in all", "half-hours")),
+    (r"\sqrt{2}", r"\boxed{\sqrt{2}\text{ squared}}", WRONG, "behind an expression too"),
+    (r"\sqrt{2}", r"\boxed{\sqrt{2}\text{ apples}}", RIGHT, "counted behind an expression"),
+    ("5 yuan", r"\boxed{5}", RIGHT, "a gold's words are trusted"),
+    ("7 squared", r"\boxed{7}", WRONG, "unless they change its number"),
+    ("1", r"\boxed{1 \text{ apple}}", RIGHT, "one needs no plural"),
+    ("1", r"\boxed{1 \text{ wrong}}", WRONG, "but no denial"),
+    ("7000000", r"\boxed{7 \text{ millions}}", RIGHT, "a magnitude counts"),
+]  # fmt: skip
+
+SIGNS = [
+    *(("5", rf"\boxed{{{text}}}", WRONG, "a sign makes it another") for text in (
+        r"\ge 5", r"\neq 5", "> 5", r"\sim 5", "5+", "5-", "5?", "5^+", "5^{-}", "5*", "5'",
+        r"\not= 5", r"\ll 5", r"5 \ldots", "5...", r"\lnot 5", r"5 \text{ degrees}+")),
+    (r"\ge 5", r"\boxed{5}", WRONG, "and the other way round"),
+    (r"\ge 5", r"\boxed{\ge 5}", RIGHT, "both"),
+    ("5", r"\boxed{\approx 5}", RIGHT, "a rounded value"),
+    ("5", r"\boxed{= 5}", RIGHT, "equality"),
+    ("5", "**Answer: 5**", RIGHT, "bold"),
+    ("5", "The answer is *5*.", RIGHT, "italics"),
+    ("x'", r"\boxed{x}", WRONG, "a derivative"),
+    ("x", r"\boxed{x'}", WRONG, "and the other way round"),
+]  # fmt: skip
+
+CHAINS = [
+    ("7", r"\boxed{8=7}", WRONG, "two numbers, not equal"),
+    ("7", r"\boxed{x=8=7}", WRONG, "with a name"),
+    ("7", r"\boxed{7 = 8 = 7}", WRONG, "in the middle"),
+    ("7", r"\boxed{7 = 7.0}", RIGHT, "equal ones"),
+    ("7", r"\boxed{x = 14/2 = 7}", RIGHT, "a chain of one value"),
+    ("7", r"\boxed{\$10 - \$3 = \$7}", RIGHT, "money"),
+    ("101", r"\boxed{x = 100.1 \approx 101}", WRONG, "no rounding"),
+    ("100", r"\boxed{x = 100.1 \approx 100}", RIGHT, "a rounding"),
+    ("3.14", r"\boxed{\frac{22}{7} = 3.142857 = 3.14}", RIGHT, "written with ="),
+    ("3.14", r"\boxed{x = \frac{22}{7} \approx 3.14}", RIGHT, "rounded"),
+    ("14.29", r"\boxed{\frac{100}{7}}", RIGHT, "the gold is rounded"),
+    ("14.29", r"\boxed{\frac{100}{7}+0.001}", WRONG, "but not from this"),
+]  # fmt: skip
+
+MEASURES = [
+    ("5 m/s", r"\boxed{5\text{ km/h}}", WRONG, "another speed"),
+    ("18 km/h", r"\boxed{5\text{ m/s}}", RIGHT, "the same speed"),
+    ("5 cm", r"\boxed{5\text{ cm}^2}", WRONG, "a length is no area"),
+    ("5 square feet", r"\boxed{5 \text{ ft}^2}", RIGHT, "an area, in two ways"),
+    ("5 square meters", "The answer is 5 square feet.", WRONG, "another area"),
+    (r"\sqrt{5}\text{ cm}^2", r"\boxed{\sqrt{5}\text{ cm}}", WRONG, "behind an expression"),
+    ("5 pm", r"\boxed{5 \text{ a.m.}}", WRONG, "the other half of the day"),
+    ("5 p.m.", r"\boxed{5 \text{ PM}}", RIGHT, "in capitals"),
+    (r"90^\circ", r"\boxed{90 \text{ radians}}", WRONG, "another angle"),
+    (r"90^\circ", r"\boxed{90 \text{ degrees}}", RIGHT, "the same one"),
+    ("15 dollars per hour", r"\boxed{\$15}", RIGHT, "money by the hour"),
+    ("5 mph", r"\boxed{5 \text{ miles per hour}}", RIGHT, "a speed in short"),
+]  # fmt: skip
+
+NOTATION = [
+    (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+     r"\boxed{\begin{vmatrix}1&2\\3&4\end{vmatrix}}", WRONG, "a determinant is no matrix"),
+    (r"x\equiv 1\pmod 3", r"\boxed{x\equiv 2\pmod{3}}", WRONG, "another residue"),
+    (r"x\equiv 1\pmod 3", r"\boxed{x\equiv 1\pmod{4}}", WRONG, "another modulus"),
+    (r"x\equiv 1\pmod 3", r"\boxed{x \equiv 4 \pmod{3}}", RIGHT, "the same class"),
+    (r"\angle ABC", r"\boxed{\angle ACB}", WRONG, "another angle"),
+    (r"\angle ABC", r"\boxed{\angle CBA}", RIGHT, "the same one"),
+]  # fmt: skip
+
 WHERE = [
     ("5", r"\boxed{7} no, \boxed{5}", RIGHT, "the last box counts"),
     ("7", r"\boxed{7} no, \boxed{5}", WRONG, "not an earlier one"),
@@ -231,7 +306,8 @@ LEFT = [
 
 
 @pytest.mark.parametrize(
-    ("gold", "completion", "outcome", "why"), NUMBERS + WHERE + EXPRESSIONS + SHAPES
+    ("gold", "completion", "outcome", "why"),
+    [*NUMBERS, *WORDS, *SIGNS, *CHAINS, *MEASURES, *NOTATION, *WHERE, *EXPRESSIONS, *SHAPES],
 )
 def test_table(pool: VerifierPool, gold: str, completion: str, outcome: Outcome, why: str) -> None:
     [verdict] = pool.verify([(problem(gold), candidate(completion))])
