@@ -139,6 +139,30 @@ NOTATION = [
     (r"\angle ABC", r"\boxed{\angle CBA}", RIGHT, "the same one"),
 ]  # fmt: skip
 
+TURNS = [
+    ("7", r"<thinking>\boxed{7}</thinking> I do not know", UNPARSED, "thinking by another name"),
+    ("7", r"<reasoning>\boxed{8}</reasoning> \boxed{7}", RIGHT, "and an answer behind it"),
+    ("7", r"The answer is \boxed{7}. No, that is wrong; the answer is 8.", WRONG, "taken back"),
+    ("8", r"The answer is \boxed{7}. No, that is wrong; the answer is 8.", RIGHT, "for this"),
+    ("7", r"The answer is \boxed{7}. Wait, the answer is 8.", WRONG, "without a denial"),
+    ("7", r"\boxed{7}. That is wrong.", UNPARSED, "without another answer"),
+    ("7", "The answer is 7, which is wrong.", UNPARSED, "in the same sentence"),
+    ("7", "The answer is 7, or maybe 8.", WRONG, "two values"),
+    ("7", "The answer is 7 but could be 8.", WRONG, "two values, with but"),
+    ("7", "The answer is 7, but it could also be 8.", WRONG, "two values, in more words"),
+    ("7", "The answer is 7. Wait, it's 8.", WRONG, "another one without the word answer"),
+    ("7", "The answer is 7. No, 8.", WRONG, "in fewest words"),
+    ("7", "The answer is 7, I mean 8.", WRONG, "in the same sentence"),
+    ("7", "The answer is 7, but we could also write 14/2.", RIGHT, "another form"),
+    ("7", "The answer is 7. No, 8 is too many.", RIGHT, "about another value"),
+    ("7", r"\boxed{7}. I hope this is not wrong.", RIGHT, "doubt"),
+    ("7", "Options:\n5\n6\n7", UNPARSED, "a list of lines"),
+    ("7", "Options:\n- 5\n- 6\n7", UNPARSED, "a list with bullets"),
+    ("7", "\n".join(rf"\boxed{{{i}}}" for i in range(8)), WRONG, "boxes one a line"),
+    ("7", "\n".join(rf"{i}. \boxed{{{i}}}" for i in range(8)), WRONG, "numbered ones"),
+    ("7", "\n".join([r"\boxed{7}"] * 8), RIGHT, "unless they are all the same"),
+]  # fmt: skip
+
 WHERE = [
     ("5", r"\boxed{7} no, \boxed{5}", RIGHT, "the last box counts"),
     ("7", r"\boxed{7} no, \boxed{5}", WRONG, "not an earlier one"),
@@ -307,7 +331,18 @@ LEFT = [
 
 @pytest.mark.parametrize(
     ("gold", "completion", "outcome", "why"),
-    [*NUMBERS, *WORDS, *SIGNS, *CHAINS, *MEASURES, *NOTATION, *WHERE, *EXPRESSIONS, *SHAPES],
+    [
+        *NUMBERS,
+        *WORDS,
+        *SIGNS,
+        *CHAINS,
+        *MEASURES,
+        *NOTATION,
+        *TURNS,
+        *WHERE,
+        *EXPRESSIONS,
+        *SHAPES,
+    ],
 )
 def test_table(pool: VerifierPool, gold: str, completion: str, outcome: Outcome, why: str) -> None:
     [verdict] = pool.verify([(problem(gold), candidate(completion))])
