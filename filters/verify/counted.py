@@ -28,7 +28,7 @@ def _words(text: str) -> frozenset[str]:
 _CHANGES = _words(
     "or and to plus minus over divided multiplied by mod modulo remainder base pi sqrt root "
     "squared cubed factorial choose log ln sin cos tan exp score scores is are was were not isn no "
-    "than more less fewer few about almost nearly if but tens ones gross between percentile "
+    "than less few about almost nearly if but tens ones gross between percentile "
     "infinity point below under too zero one two three four five six seven eight nine ten eleven "
     "twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty "
     "fifty sixty seventy eighty ninety half halves quarter quarters k bn mn mil basis ppm ppb "
@@ -52,7 +52,7 @@ _NOUNS = _words(
     "peso rmb cny inr oz ounce lb lbs pound ton tonne quart pint unit cup tsp tbsp mph kph kmh "
     "kmph rpm hz khz mhz newton joule watt volt amp mol mole pa acre hectare month year decade "
     "century yr yrs mo wk cal kcal kwh kw cl dl percent page step way item staff fruit bus sq cu "
-    "person student remaining pc pcs apiece pm am all them"
+    "person student remaining pc pcs apiece pm am all them more"
 )
 _SINGULAR = re.compile(r"[a-z]{3,}(?:-[a-z]+)*")
 

@@ -9,7 +9,8 @@ looser than the answer, never the reverse. Choices made here:
 - Plain numbers of a chain may differ by rounding only: ``x = 8 = 7`` is no answer.
 - Several values that are all the same are one value; else a list is not one of its values.
 - A list has no order where it may be a set of solutions: any two values, names, or numbers in
-  ascending or descending order. Three or more numbers in no such order are a sequence.
+  ascending or descending order. Three or more numbers in no such order are a sequence. The
+  gold's order decides: a bare ``1, 2, 3`` in a gold is more often a set of roots than a sequence.
 - Brackets matter for two values (``(1,2)`` is not ``[1,2)``), not for three or more.
 - A list in the gold's order answers a gold tuple, and a tuple a gold list.
 - An inequality or ``x \in S`` is its set of values.

@@ -67,7 +67,12 @@ _NO_REMAINDER = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*|\^[23]")
 _UNIT_POWER = re.compile(r"(?<=[A-Za-z]) ?\^ ?\{?([23])\}?")
+_DOTS = re.compile(r"(?<=\.)(\d{0,12}?)(\d{1,6}?)\2{2,12}(?:\.\.\.|\u2026|\s?\\[lc]?dots(?![a-z]))")
+"""Digits of which the last ones are the same group three times or more: ``0.1666...``."""
 _REPLACE = (
+    (re.compile(r"\\(?:dot|bar)\s?\{\s?(\d)\s?\}"), r"\\overline{\1}"),
+    (re.compile(r"(?<=\.)(\d{0,40})\((\d{1,40})\)"), r"\1\\overline{\2}"),
+    (_DOTS, r"\1\\overline{\2}"),
     (re.compile(r"\{,\}|\\!\s*,\s*|,\s*\\!\s*"), ","),
     (re.compile(r"\\[!,;:]|\\ |~|\\left|\\right|\u00a0|\u202f"), " "),
     (re.compile(r"\\[dtc]frac"), r"\\frac"),

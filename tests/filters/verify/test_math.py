@@ -75,7 +75,7 @@ WORDS = [
     *(("7", rf"\boxed{{7 \text{{ {word}}}}}", RIGHT, f"{word} does not") for word in (
         "apples", "dollars", "days per week", "people", "miles per hour", "m/s^2", "cm^2",
         "square feet", "L", "years old", "red balls", "in", "of them", "times", "wrong answers",
-        "cups of flour", "in all", "half-hours")),
+        "cups of flour", "in all", "half-hours", "more apples", "fewer cars")),
     (r"\sqrt{2}", r"\boxed{\sqrt{2}\text{ squared}}", WRONG, "behind an expression too"),
     (r"\sqrt{2}", r"\boxed{\sqrt{2}\text{ apples}}", RIGHT, "counted behind an expression"),
     ("5 yuan", r"\boxed{5}", RIGHT, "a gold's words are trusted"),
@@ -161,6 +161,16 @@ TURNS = [
     ("7", "\n".join(rf"\boxed{{{i}}}" for i in range(8)), WRONG, "boxes one a line"),
     ("7", "\n".join(rf"{i}. \boxed{{{i}}}" for i in range(8)), WRONG, "numbered ones"),
     ("7", "\n".join([r"\boxed{7}"] * 8), RIGHT, "unless they are all the same"),
+]  # fmt: skip
+
+REPEATING = [
+    *(("1/3", rf"\boxed{{{text}}}", RIGHT, "a third") for text in (
+        "0.333...", r"0.333\ldots", r"0.\dot{3}", "0.(3)", r"0.\overline{3}", r"0.\bar{3}")),
+    ("1/6", r"\boxed{0.1666...}", RIGHT, "a digit before it"),
+    ("1/3", r"\boxed{0.334...}", WRONG, "nothing repeats"),
+    ("1/3", r"\boxed{0.(34)}", WRONG, "another period"),
+    ("0.333", r"\boxed{0.333...}", WRONG, "a gold of three digits is exact"),
+    ("0.999...", r"\boxed{1}", RIGHT, "in the gold"),
 ]  # fmt: skip
 
 WHERE = [
@@ -290,6 +300,8 @@ SHAPES = [
     (r"1\pm\sqrt{5}", r"\boxed{1+\sqrt5}", WRONG, "one of them"),
     ("2, -1", r"\boxed{-1 \text{ and } 2}", RIGHT, "two solutions in any order"),
     ("1, 2, 3", r"\boxed{3, 2, 1}", RIGHT, "rising: solutions"),
+    ("1, 2, 3", r"\boxed{3, 1, 2}", RIGHT, "in any order"),
+    ("3, 1, 2", r"\boxed{1, 2, 3}", WRONG, "the gold's order decides"),
     ("4, 10, -2", r"\boxed{10, 4, -2}", WRONG, "neither rising nor falling: a sequence"),
     ("42", r"\boxed{66, 42}", WRONG, "a list is not one of its values"),
     ("42", r"\boxed{x = 42, y = 42}", RIGHT, "unless they are all the same"),
