@@ -13,6 +13,7 @@ from filters.verify.extract import Claim, final_claim, unwrap, visible
 LONGEST = 2000
 """Characters of a value without a mark."""
 _OUTPUT = re.compile(r"```output\s*\n([^\n`]{1,200})\n```")
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
 _NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?", re.ASCII)
 
 
@@ -33,11 +34,14 @@ def _whole(text: str) -> Claim | None:
 
 
 def _last_line(text: str) -> Claim | None:
-    """A last line that is nothing but a number."""
+    """A last line that is nothing but a number, in no list of such lines."""
     text = text.rstrip()
     start = text.rfind("\n") + 1
     line = text[start:]
     if not 0 < len(line) <= LONGEST or quantity.read(line) is None:
+        return None
+    before = text[max(0, start - 100) : start].strip().rpartition("\n")[2]
+    if _BULLET.sub("", before) and quantity.read(_BULLET.sub("", before)) is not None:
         return None
     return Claim(line.strip(), start, len(text), True) if line.strip()[-1] != "." else None
 

@@ -6,9 +6,11 @@ looser than the answer, never the reverse. Choices made here:
 - ``x = 5`` answers a gold ``5`` and the other way round; ``x = 5`` is not ``y = 5``. An equation
   that assigns nothing equals another if the two are multiples of each other, and is no answer to a
   gold without an equation.
+- Plain numbers of a chain may differ by rounding only: ``x = 8 = 7`` is no answer.
 - Several values that are all the same are one value; else a list is not one of its values.
 - A list has no order where it may be a set of solutions: any two values, names, or numbers in
-  ascending or descending order. Three or more numbers in no such order are a sequence.
+  ascending or descending order. Three or more numbers in no such order are a sequence. The
+  gold's order decides: a bare ``1, 2, 3`` in a gold is more often a set of roots than a sequence.
 - Brackets matter for two values (``(1,2)`` is not ``[1,2)``), not for three or more.
 - A list in the gold's order answers a gold tuple, and a tuple a gold list.
 - An inequality or ``x \in S`` is its set of values.
@@ -26,6 +28,7 @@ from filters.verify.forms import (
     Region,
     assigned,
     branched,
+    contradicts,
     items,
     numbers,
     region,
@@ -68,6 +71,8 @@ class _Comparison:
             return True
         if gold[0] == answer[0] == "chain" and self.multiples(gold, answer):
             return True
+        if contradicts(answer):
+            return False
         (name, gold), (other, exact) = assigned(gold), assigned(answer)
         if name and other and name[0] == other[0] == "v" and name != other:
             return False

@@ -254,9 +254,20 @@ class _Parser:
             return ("root", degree, self.group())
         if name == "matrixbegin":
             return self.matrix()
+        if name == "angle":
+            return self.angle()
         if name in FUNCTIONS:
             return self.function(name)
         raise Unreadable(f"\\{name[:20]}")
+
+    def angle(self) -> Tree:
+        """An angle's name, the same from either side: ABC is CBA."""
+        name = ""
+        while self.peek()[0] == "letter" and len(name) < 3:
+            name += self.take()[1]
+        if not name:
+            raise Unreadable("angle")
+        return ("v", "∠" + min(name, name[::-1]))
 
     def group(self) -> Tree:
         """An argument in braces, or one digit, letter or command."""

@@ -9,7 +9,8 @@ stands behind it. The last claim decides. Rules that cost an answer on purpose:
   taken in its place: the text went on to claim something else.
 - Boxes joined by a comma, "and" or "or", and boxes side by side, are one answer with several
   values, so naming two values is not the same as naming the right one.
-- Text that runs on after the answer does not undo it; a later claim replaces it.
+- Text that runs on after the answer does not undo it, unless it takes it back at once
+  (`filters.verify.turns`); a later claim replaces it. Three or more boxes one a line are a list.
 - A weak claim or ``####`` that ends where a completion was cut off may lack digits: ``open_end``.
 
 All work is linear in the text, without recursion, and safe on hostile text. Not covered: claims in
@@ -20,6 +21,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Collection
 from dataclasses import dataclass
+
+from filters.verify.turns import REACH, turn
 
 WEAK_REACH = 20_000
 """Characters before the end in which weak claims are looked for."""
@@ -69,6 +72,9 @@ _JOINT = re.compile(
 )
 _TEXT = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
 
+_THOUGHT = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_LISTED = re.compile(r"[\s$.)*-]*\n[\s$(*-]*(?:\d{1,2}[.)]\s*)?[\s$(*-]*")
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -85,13 +91,17 @@ class Claim:
 
 
 def visible(completion: str) -> str:
-    """The completion without its thinking; a thinking block that is never closed hides the rest.
+    """The completion without its thinking (``<think>`` and its kin).
 
-    Some chat templates open the block themselves, so everything before a lone ``</think>`` is
-    thinking too.
+    A block that is never closed hides the rest. Some chat templates open the block themselves, so
+    everything before a lone ``</think>`` is thinking too.
     """
-    text = completion.rpartition("</think>")[2]
-    return text.partition("<think>")[0]
+    if "<" not in completion:
+        return completion
+    ends = [found.end() for found in _THOUGHT.finditer(completion) if found[1]]
+    text = completion[ends[-1] if ends else 0 :]
+    begin = _THOUGHT.search(text)
+    return text[: begin.start()] if begin else text
 
 
 def final_claim(text: str, *, short_label: bool = True) -> Claim | None:
@@ -102,12 +112,26 @@ def final_claim(text: str, *, short_label: bool = True) -> Claim | None:
         short_label: Whether a line ``A: x`` claims an answer (in multiple choice it does not).
     """
     strong = strong_claims(text)
-    if not strong:
-        return _last_weak(text, 0, short_label)
-    last = strong[-1]
-    if last.text is not None and _FINAL.search(text, last.end):
+    last = strong[-1] if strong else _last_weak(text, 0, short_label)
+    if last is None or last.text is None:
+        return last
+    if strong and _FINAL.search(text, last.end):
         return _last_weak(text, last.end, False, _FINAL) or last
-    return last
+    return _after(text, last)
+
+
+def _after(text: str, last: Claim) -> Claim:
+    """The claim, or what the text turns to right behind it (`filters.verify.turns`)."""
+    found = turn(text[last.end : last.end + REACH])
+    if found is None:
+        return last
+    end = last.end + found.end
+    if found.kind == "also":
+        return Claim(f"{last.text}, {found.value}", last.start, end, False)
+    if found.kind == "instead":
+        return Claim(found.value, last.start, end, False)
+    denied = Claim(None, last.start, end, False) if found.denied else last
+    return _last_weak(text, end, False) or denied
 
 
 def first_claim(text: str) -> Claim | None:
@@ -175,8 +199,9 @@ def undecorate(text: str) -> str:
         return text
     for _ in range(4):
         before = text
-        text = text.strip().strip("*_`\"'").strip()
-        if len(text) > 1 and text[-1] in ".,;" and text[-2] != "\\":
+        text = _unquoted(text.strip().strip('`"').strip())
+        text = text.removeprefix("**").removesuffix("**").strip()
+        if len(text) > 1 and text[-1] in ".,;" and text[-2] not in "\\.":
             text = text[:-1]
         for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
             inner = text[len(left) : -len(right)]
@@ -184,6 +209,13 @@ def undecorate(text: str) -> str:
                 text = inner
         if text == before:
             break
+    return text
+
+
+def _unquoted(text: str) -> str:
+    """A text without a sign that stands on both sides of it; ``x'`` and ``5*`` keep theirs."""
+    while len(text) > 2 and text[0] == text[-1] and text[0] in "*_'":
+        text = text[1:-1]
     return text
 
 
@@ -210,7 +242,19 @@ def _boxes(text: str) -> list[Claim]:
             claims[-1] = Claim(f"{before.text}, {inner}", before.start, end + 1, False)
         else:
             claims.append(Claim(inner or None, head.start(), end + 1, False))
-    return claims
+    return _listed(text, claims)
+
+
+def _listed(text: str, claims: list[Claim]) -> list[Claim]:
+    """The claims, with three or more boxes that end them, one a line, as one of all values."""
+    first = len(claims) - 1
+    while first > 0 and _LISTED.fullmatch(text[claims[first - 1].end : claims[first].start][:40]):
+        first -= 1
+    values = [claim.text for claim in claims[first:]]
+    if len(values) < 3 or None in values or len(set(values)) == 1:
+        return claims
+    joined = ", ".join(value for value in values if value)
+    return [*claims[:first], Claim(joined, claims[first].start, claims[-1].end, False)]
 
 
 def _closing(text: str, wanted: Collection[int]) -> dict[int, int]:

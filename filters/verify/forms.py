@@ -29,6 +29,8 @@ def stands_for(decimal: Tree, exact: Tree, places: int) -> bool:
     sign, number = (-1, decimal[1]) if decimal[0] == "neg" else (1, decimal)
     if number[0] != "n" or not places <= (number[2] or 0) <= 12 or exact[0] == "n":
         return False
+    if places < 6 and _adds_decimal(exact):
+        return False
     value = numeric.real(exact)
     scale = 10.0 ** number[2]
     if value is None or not 1000 <= abs(number[1]) * scale < 10**13:
@@ -36,6 +38,16 @@ def stands_for(decimal: Tree, exact: Tree, places: int) -> bool:
     unwritable = abs(value * scale - round(value * scale)) > 1e-6
     off = abs(sign * float(number[1]) - value) * scale
     return bool(unwritable and off < (1 if places > 5 else 0.5))
+
+
+def _adds_decimal(tree: Tree) -> bool:
+    """Whether a decimal is added to something: ``100/7 + 0.001`` is rounded from nothing exact."""
+    parts = [part for part in tree[1:] if isinstance(part, tuple)]
+    if tree[0] == "+":
+        plain = [part[1] if part[0] == "neg" else part for part in parts]
+        if any(part[0] == "n" and part[2] for part in plain):
+            return True
+    return any(_adds_decimal(part) for part in parts)
 
 
 def assigned(tree: Tree) -> tuple[Tree | None, Tree]:
@@ -49,13 +61,45 @@ def assigned(tree: Tree) -> tuple[Tree | None, Tree]:
 
 
 def rounded(tree: Tree) -> Tree | None:
-    """The last value of ``x = 22/7 ≈ 3.14``, where it is within a hundredth of the exact one."""
+    """The last value of ``x = 22/7 ≈ 3.14``, where it is the exact one rounded."""
     _, values, operators = _equated(tree)
     if "≈" not in operators:
         return None
-    exact, last = numeric.real(values[operators.find("≈")]), numeric.real(values[-1])
-    close = exact is not None and last is not None and abs(exact - last) <= 0.01 * abs(exact)
-    return values[-1] if close else None
+    exact = numeric.real(values[operators.find("≈")])
+    return values[-1] if exact is not None and _near(exact, values[-1]) else None
+
+
+def contradicts(tree: Tree) -> bool:
+    """Whether plain numbers in a chain differ by more than rounding: ``x = 8 = 7``."""
+    _, values, operators = _equated(tree)
+    plain = [value for value in values if numbers([value]) is not None]
+    if len(plain) < 2:
+        return False
+    finest = min(plain, key=_grain)
+    found = numbers([finest]) or [Fraction(0)]
+    return not all(
+        value == finest
+        or numbers([value]) == found
+        or (("≈" in operators or _grain(value) < 1) and _near(float(found[0]), value))
+        for value in plain
+    )
+
+
+def _near(exact: float, tree: Tree) -> bool:
+    """Whether a plain number is an exact one rounded to the places it has."""
+    last = numbers([tree])
+    if last is None:
+        return numeric.real(tree) is not None and abs(exact - (numeric.real(tree) or 0)) < 1e-6
+    return abs(exact - float(last[0])) <= 0.5 * _grain(tree) * (1 + 1e-9)
+
+
+def _grain(tree: Tree) -> float:
+    """The unit of a plain number's last place that is not a zero before the point."""
+    number = tree[1] if tree[0] == "neg" else tree
+    if number[2]:
+        return float(10.0 ** -min(number[2], 300))
+    whole = str(abs(int(number[1])))[:300]
+    return float(10.0 ** (len(whole) - len(whole.rstrip("0") or "0")))
 
 
 def _equated(tree: Tree) -> tuple[Tree | None, tuple[Tree, ...], str]:

@@ -35,21 +35,24 @@ def _math_verify() -> tuple[Any, list[Any]]:
 @lru_cache(1024)
 def parsed_gold(text: str) -> list[Any]:
     """What `parse` reads in a gold, which many answers are compared with."""
-    return parse(text)
+    return parse(text, trusted=True)
 
 
-def parse(text: str) -> list[Any]:
-    """What math-verify reads in an answer: expressions, never mere strings; empty for nothing."""
+def parse(text: str, *, trusted: bool = False) -> list[Any]:
+    """What math-verify reads in an answer: expressions, never mere strings; empty for nothing.
+
+    ``trusted``: it is a gold, whose words at the end are units (`filters.verify.units`).
+    """
     if strange(text):
         return []
     library, how = _math_verify()
-    read = library.parse(_as_latex(text), how, parsing_timeout=None)
+    read = library.parse(_as_latex(text, trusted), how, parsing_timeout=None)
     return [one for one in read if not isinstance(one, str)]
 
 
-def _as_latex(text: str) -> str:
+def _as_latex(text: str, trusted: bool) -> str:
     """An answer as math-verify reads it: in dollars, units off, powers of two digits in braces."""
-    bare = without_unit(text).replace("**", "^")
+    bare = without_unit(text, trusted=trusted).replace("**", "^")
     bare = re.sub(r"\^(-?\d{2,}|-\d)", r"^{\1}", bare)
     return bare if re.search(r"(?<!\\)\$", bare) else f"${bare}$"
 

@@ -26,10 +26,12 @@ from functools import lru_cache
 from filters.verify import equivalence, expression, library, quantity, tokens
 from filters.verify.bare import math_claim
 from filters.verify.bounds import fits
+from filters.verify.congruence import congruent
 from filters.verify.expression import Tree
 from filters.verify.extract import Claim, final_claim, undecorate, unwrap
+from filters.verify.marks import bounded, marked
 from filters.verify.polynomial import TooLarge
-from filters.verify.units import units_differ, without_unit
+from filters.verify.units import has_other_words, units_differ, without_unit
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
@@ -144,13 +146,25 @@ def _compare(gold: str, answer: str) -> bool | None:
         TooLarge: The work to decide is more than this process does.
     """
     known: bool | None = False
+    changed = _changed(gold, answer)
     for reading in _readings(gold):
         right = _compare_simply(reading, answer)
+        right = False if right is None and changed else right
+        right = congruent(reading, answer) if right is None else right
         right = _compare_trees(reading, answer) if right is None else right
         if right:
             return True
         known = None if right is None else known
     return known
+
+
+def _changed(gold: str, answer: str) -> bool:
+    """Whether words or signs around one of them, that the other has not, make it another."""
+    if has_other_words(answer) and not has_other_words(gold, trusted=True):
+        return True
+    if bounded(gold):
+        return quantity.read(answer) is not None
+    return marked(answer) and not marked(gold)
 
 
 @lru_cache(4096)
@@ -205,19 +219,19 @@ def _compare_trees(gold: str, answer: str) -> bool | None:
 
 @lru_cache(4096)
 def _number(gold: str) -> quantity.Quantity | None:
-    return quantity.read(gold)
+    return quantity.read(gold, trusted=True)
 
 
 @lru_cache(4096)
 def _gold_tree(gold: str) -> Tree | None:
-    return _tree(gold)
+    return _tree(gold, trusted=True)
 
 
-def _tree(text: str) -> Tree | None:
+def _tree(text: str, *, trusted: bool = False) -> Tree | None:
     if len(text) > tokens.LONGEST:
         return None
     try:
-        return expression.read(without_unit(text).replace("$", " "))
+        return expression.read(without_unit(text, trusted=trusted).replace("$", " "))
     except tokens.Unreadable:
         return None
 

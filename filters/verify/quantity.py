@@ -10,69 +10,29 @@ left to math-verify. Choices made here:
   one unit of its last place: ``0.333333`` for 1/3, ``0.33`` not (math-verify rounds to six too).
   A gold may be looser than an answer: a gold ``0.3333`` (two places, four digits or more) is
   answered by ``1/3``, a gold ``1/3`` not by ``0.3333``.
-- A unit counts when both sides name one that is known here (money, length, mass, time): ``150
-  cents`` equals ``$1.50``, and ``5 cm`` is not ``5 m``; else the numbers are compared as written.
-  A letter right behind a number is a variable (``5m``). Any other words after a number are taken
-  for what is counted ("18 eggs"), unless one of them could change the value ("5 or 6", "5 x").
+- A unit counts when both sides name one that is known (`filters.verify.measures`): ``150 cents``
+  equals ``$1.50``, ``5 cm`` is neither ``5 m`` nor ``5 cm^2``; else the numbers are compared as
+  written. A letter right behind a number is a variable (``5m``). Other words after a number must
+  be what is counted ("18 eggs", `filters.verify.counted`).
 - ``204_5`` is its digits in that base: equal to the same digits with the same base or with none.
-- ``2 + 3 = 5`` is 5, what a chain of arithmetic ends with.
+- ``2 + 3 = 5`` is 5, what a chain of arithmetic ends with; ``8 = 7`` is nothing.
 - ``1,234`` is a thousand and more, never a pair. ``x = 5`` is 5; ``x = 5`` against ``y = 5`` is
   left to math-verify.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 
+from filters.verify.counted import MAGNITUDES, counts
 from filters.verify.extract import unwrap
+from filters.verify.measures import UNITS, measure
 
 LONGEST = 50_000
 """Characters of a number that is read; comparing two of that length takes milliseconds."""
 MANY_PLACES = 6
 """Decimal places from which on a decimal may stand for a value it cannot write exactly."""
-
-UNITS: dict[str, tuple[str, Fraction]] = {
-    word: (kind, Fraction(factor))
-    for kind, factor, words in (
-        ("dollar", "1", "$ dollar dollars usd bucks"),
-        ("dollar", "1/100", "cent cents ¢"),
-        ("euro", "1", "€ euro euros eur"),
-        ("pound sterling", "1", "£ gbp"),
-        ("yen", "1", "¥ yen"),
-        ("rupee", "1", "₹ rupee rupees"),
-        ("length", "1", "m meter meters metre metres"),
-        ("length", "1000", "km kilometer kilometers kilometre kilometres"),
-        ("length", "1/100", "cm centimeter centimeters centimetre centimetres"),
-        ("length", "1/1000", "mm millimeter millimeters millimetre millimetres"),
-        ("length", "0.3048", "ft foot feet"),
-        ("length", "0.0254", "inch inches"),
-        ("length", "0.9144", "yd yard yards"),
-        ("length", "1609.344", "mi mile miles"),
-        ("mass", "1", "g gram grams"),
-        ("mass", "1000", "kg kilogram kilograms kilos"),
-        ("mass", "1/1000", "mg milligram milligrams"),
-        ("time", "1", "s sec secs second seconds"),
-        ("time", "60", "min mins minute minutes"),
-        ("time", "3600", "h hr hrs hour hours"),
-        ("time", "86400", "day days"),
-        ("time", "604800", "week weeks"),
-    )
-    for word in words.split()
-}
-"""Unit -> what it measures, and how many base units it is."""
-_MAGNITUDES = {
-    "dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9,
-    "trillion": 10**12,
-}  # fmt: skip
-_NOT_COUNTED = (
-    "or and to plus minus times over divided multiplied by mod modulo remainder base pi sqrt "
-    "squared cubed factorial choose log ln sin cos tan exp half halves third thirds quarter "
-    "quarters fourth fifth fifths sixth eighth tenth tenths hundredth hundredths score is are "
-    "was not isn no than more less fewer about almost nearly if but tens ones gross between "
-    "percentile infinity"
-)
-_CHANGES_VALUE = frozenset(_NOT_COUNTED.split())
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+"
 _SIMPLE = re.compile(
@@ -93,6 +53,8 @@ _SLASH = re.compile(
 )
 _NAME = re.compile(r"(?P<name>[A-Za-z][A-Za-z_ ]{0,40}(?:\([a-z]\))?)\s*=(?!=)\s*")
 _ARITHMETIC = re.compile(r"[\d .,+*/()$=\u00d7-]*", re.ASCII)
+_LEADING = re.compile(rf"\s*(-?\s?\$?(?:{_NUMBER}))(?![\d/^!]|\s*/)", re.ASCII)
+_ALONE = re.compile(rf"\s*(-?\$?(?:{_NUMBER}))\s*", re.ASCII)
 _SIGN = re.compile(r"\s*(?P<sign>[-+]?)\s*(?P<money>[$€£¥₹]?)\s*(?P<inner>[-+]?)\s*")
 _BASE = re.compile(r"([0-9A-Za-z]{1,400})_\{?\s*(\d\d?)\s*\}?", re.ASCII)
 _REPEATING = re.compile(
@@ -103,8 +65,14 @@ _PERCENT = re.compile(r"\s*(?:%|(?:percent|per cent|pct|percentage)\b)\s*", re.I
 _NO_REMAINDER = re.compile(
     r"\s?[(,]?\s?(?:with )?(?:a )?remainder (?:of )?\s?0\s?\)?\s?$", re.IGNORECASE
 )
-_WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+_WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*|\^[23]")
+_UNIT_POWER = re.compile(r"(?<=[A-Za-z]) ?\^ ?\{?([23])\}?")
+_DOTS = re.compile(r"(?<=\.)(\d{0,12}?)(\d{1,6}?)\2{2,12}(?:\.\.\.|\u2026|\s?\\[lc]?dots(?![a-z]))")
+"""Digits of which the last ones are the same group three times or more: ``0.1666...``."""
 _REPLACE = (
+    (re.compile(r"\\(?:dot|bar)\s?\{\s?(\d)\s?\}"), r"\\overline{\1}"),
+    (re.compile(r"(?<=\.)(\d{0,40})\((\d{1,40})\)"), r"\1\\overline{\2}"),
+    (_DOTS, r"\1\\overline{\2}"),
     (re.compile(r"\{,\}|\\!\s*,\s*|,\s*\\!\s*"), ","),
     (re.compile(r"\\[!,;:]|\\ |~|\\left|\\right|\u00a0|\u202f"), " "),
     (re.compile(r"\\[dtc]frac"), r"\\frac"),
@@ -131,8 +99,8 @@ class Quantity:
     """The variable it was assigned to."""
 
 
-def read(text: str) -> Quantity | None:
-    """The one number a text says, or None."""
+def read(text: str, *, trusted: bool = False) -> Quantity | None:
+    """The one number a text says, or None; ``trusted`` where it is a gold."""
     if len(text) > LONGEST:
         return None
     if found := _SIMPLE.fullmatch(text.strip()):
@@ -141,6 +109,8 @@ def read(text: str) -> Quantity | None:
     left, _, right = text.rpartition("=")
     if _ARITHMETIC.fullmatch(left):
         text = right.strip()
+    if left and not _ends_in(left, text):
+        return None
     name = None
     if found := _NAME.match(text):
         name, text = " ".join(found["name"].split()), text[found.end() :]
@@ -154,7 +124,20 @@ def read(text: str) -> Quantity | None:
     value, places, end = number
     if "-" in (sign["sign"], sign["inner"]):
         value = -value
-    return _with_rest(value, places, sign["money"], text[end:], name)
+    quantity = _with_rest(value, places, sign["money"], text[end:], trusted)
+    return quantity and replace(quantity, name=name)
+
+
+def _ends_in(left: str, last: str) -> bool:
+    """Whether the plain numbers of a chain are what it ends with: not so in ``8 = 7``."""
+    end = _LEADING.match(last)
+    if end is None:
+        return True
+    value = _decimal(end[1].replace(" ", "").replace("$", ""))
+    places = len(end[1].partition(".")[2])
+    members = [found[1] for part in left.split("=") if (found := _ALONE.fullmatch(part))]
+    near = Fraction(1, 2 * 10**places) if places else 0
+    return all(abs(_decimal(member.replace("$", "")) - value) <= near for member in members)
 
 
 def _simple(found: re.Match[str]) -> Quantity:
@@ -246,41 +229,42 @@ def _repeating(whole: str, fixed: str, again: str) -> Fraction:
 
 
 def _with_rest(
-    value: Fraction, places: int | None, money: str, rest: str, name: str | None
+    value: Fraction, places: int | None, money: str, rest: str, trusted: bool
 ) -> Quantity | None:
     """The quantity, if what follows the number leaves it the number it is."""
     if found := _PERCENT.match(rest):
         tail = _words(rest[found.end() :])
-        ok = tail is not None and not money and not (set(tail) & _MAGNITUDES.keys())
-        return Quantity(value, places, percent=True, name=name) if ok else None
+        ok = tail is not None and not money and counts(tail, single=True, trusted=trusted)
+        return Quantity(value, places, percent=True) if ok else None
     rest = _NO_REMAINDER.sub("", rest)
     glued = bool(rest) and rest[0].isalpha()
     words = _words(rest)
     if words is None or (glued and (words[0] not in UNITS or len(words[0]) == 1)):
         return None
-    while words and words[0] in _MAGNITUDES:
-        value, places, words = value * _MAGNITUDES[words[0]], None, words[1:]
-    if any(word in _MAGNITUDES for word in words):
+    while words and words[0] in MAGNITUDES:
+        value, places, words = value * MAGNITUDES[words[0]], None, words[1:]
+        trusted = True  # "7 million more" has more; a bare noun cannot change it any further
+    single = abs(value) <= 1 or bool(money)
+    unit = measure(words) if words else None
+    if unit is None and not counts(words, single=single, trusted=trusted):
         return None
-    unit = UNITS.get(money) or (UNITS.get(words[0]) if len(words) == 1 else None)
+    unit = UNITS.get(money) or unit
     if unit is None:
-        return Quantity(value, places, name=name)
-    return Quantity(value, places, kind=unit[0], factor=unit[1], name=name)
+        return Quantity(value, places)
+    return Quantity(value, places, kind=unit[0], factor=unit[1])
 
 
 def _words(rest: str) -> list[str] | None:
-    """The words after a number, lower case; None where they may change its value."""
-    rest = rest.strip().rstrip(".")
+    """The words after a number, lower case; None where they may be something else."""
+    rest = rest.strip()
+    if rest in UNITS or (len(rest) > 1 and rest.lower() in UNITS):
+        return [rest.lower()]
+    rest = rest if rest.endswith("..") else rest.removesuffix(".")
     if not rest:
         return []
-    if rest in UNITS:
-        return [rest]
-    plain = re.sub(r"(?<=[A-Za-z])(?: ?\^ ?\{?[23]\}?|[²³])", " squared-unit", rest)
+    plain = _UNIT_POWER.sub(r" ^\1", rest.replace("²", "^2").replace("³", "^3"))
     plain = plain.replace("/", " per ").replace("$", " ").replace("'s", "s")
     words = plain.split()
-    fits = len(words) <= 8 and all(_WORD.fullmatch(word) for word in words)
-    words = [word.lower() for word in words]
-    known = all(len(word) > 1 or word in UNITS or word == "a" for word in words)
-    if not fits or not known or _CHANGES_VALUE & set(words):
-        return None
-    return words
+    fits = len(words) <= 8 and all(_WORD.fullmatch(word) or word in UNITS for word in words)
+    known = all(len(word) > 1 or word in UNITS or word == "a" for word in words)  # M is no m
+    return [word.lower() for word in words] if fits and known else None

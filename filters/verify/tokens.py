@@ -37,8 +37,9 @@ _SYMBOLS = {
 GROUP_OPEN, GROUP_CLOSE = "\\{group", "\\}group"
 """Braces that only group, apart from those of a set."""
 _ENVIRONMENT = re.compile(
-    r"\\(begin|end)\s?\{\s?(?:[pbvBV]?matrix|smallmatrix|array)\*?\s?\}(?:\s?\{[clr| ]{0,40}\})?"
+    r"\\(begin|end)\s?\{\s?(?:[pbB]?matrix|smallmatrix|array)\*?\s?\}(?:\s?\{[clr| ]{0,40}\})?"
 )
+_DETERMINANT = re.compile(r"\\begin\s?\{vmatrix\}((?:(?!\\begin|\\end).)*)\\end\s?\{vmatrix\}")
 
 _REPLACE = tuple(
     (re.compile(pattern), replacement)
@@ -78,6 +79,7 @@ def tokens(text: str) -> list[tuple[str, str]]:
     if len(text) > LONGEST:
         raise Unreadable("too long")
     text = " ".join(text.split())
+    text = _DETERMINANT.sub(r"|\\begin{matrix}\1\\end{matrix}|", text)
     text = _ENVIRONMENT.sub(r" \\matrix\1 ", text)
     text = text.replace("\\\\", r" \newrow " if "matrixbegin" in text else "\\")
     for pattern, replacement in _REPLACE:

@@ -64,6 +64,115 @@ NUMBERS = [
     ("30", r"\boxed{30 \text{ (with a remainder of } 5 \text{)}}", WRONG, "something is"),
 ]  # fmt: skip
 
+WORDS = [
+    *(("7", rf"\boxed{{7\text{{ {word}}}}}", WRONG, f"{word} changes it") for word in (
+        "squared", "factorial", "thousandths", "millionths", "eighths", "root two", "i", "k", "M",
+        "point five", "eight", "below zero", "negative", "wrong", "false", "dozens", "scores",
+        "millions", "lakh", "bn", "grand", "is wrong", "and a half", "times nine", "untrue",
+        "short", "each wrong", "trillionths", "forty-two")),
+    *(("7", rf"\boxed{{7 {word}}}", WRONG, f"{word} changes it") for word in (
+        "squared", "eighths", "eight", "untrue", "(and a half)", "M", "million", "basis points")),
+    *(("7", rf"\boxed{{7 \text{{ {word}}}}}", RIGHT, f"{word} does not") for word in (
+        "apples", "dollars", "days per week", "people", "miles per hour", "m/s^2", "cm^2",
+        "square feet", "L", "years old", "red balls", "in", "of them", "times", "wrong answers",
+        "cups of flour", "in all", "half-hours", "more apples", "fewer cars")),
+    (r"\sqrt{2}", r"\boxed{\sqrt{2}\text{ squared}}", WRONG, "behind an expression too"),
+    (r"\sqrt{2}", r"\boxed{\sqrt{2}\text{ apples}}", RIGHT, "counted behind an expression"),
+    ("5 yuan", r"\boxed{5}", RIGHT, "a gold's words are trusted"),
+    ("7 squared", r"\boxed{7}", WRONG, "unless they change its number"),
+    ("1", r"\boxed{1 \text{ apple}}", RIGHT, "one needs no plural"),
+    ("1", r"\boxed{1 \text{ wrong}}", WRONG, "but no denial"),
+    ("7000000", r"\boxed{7 \text{ millions}}", RIGHT, "a magnitude counts"),
+]  # fmt: skip
+
+SIGNS = [
+    *(("5", rf"\boxed{{{text}}}", WRONG, "a sign makes it another") for text in (
+        r"\ge 5", r"\neq 5", "> 5", r"\sim 5", "5+", "5-", "5?", "5^+", "5^{-}", "5*", "5'",
+        r"\not= 5", r"\ll 5", r"5 \ldots", "5...", r"\lnot 5", r"5 \text{ degrees}+")),
+    (r"\ge 5", r"\boxed{5}", WRONG, "and the other way round"),
+    (r"\ge 5", r"\boxed{\ge 5}", RIGHT, "both"),
+    ("5", r"\boxed{\approx 5}", RIGHT, "a rounded value"),
+    ("5", r"\boxed{= 5}", RIGHT, "equality"),
+    ("5", "**Answer: 5**", RIGHT, "bold"),
+    ("5", "The answer is *5*.", RIGHT, "italics"),
+    ("x'", r"\boxed{x}", WRONG, "a derivative"),
+    ("x", r"\boxed{x'}", WRONG, "and the other way round"),
+]  # fmt: skip
+
+CHAINS = [
+    ("7", r"\boxed{8=7}", WRONG, "two numbers, not equal"),
+    ("7", r"\boxed{x=8=7}", WRONG, "with a name"),
+    ("7", r"\boxed{7 = 8 = 7}", WRONG, "in the middle"),
+    ("7", r"\boxed{7 = 7.0}", RIGHT, "equal ones"),
+    ("7", r"\boxed{x = 14/2 = 7}", RIGHT, "a chain of one value"),
+    ("7", r"\boxed{\$10 - \$3 = \$7}", RIGHT, "money"),
+    ("101", r"\boxed{x = 100.1 \approx 101}", WRONG, "no rounding"),
+    ("100", r"\boxed{x = 100.1 \approx 100}", RIGHT, "a rounding"),
+    ("3.14", r"\boxed{\frac{22}{7} = 3.142857 = 3.14}", RIGHT, "written with ="),
+    ("3.14", r"\boxed{x = \frac{22}{7} \approx 3.14}", RIGHT, "rounded"),
+    ("14.29", r"\boxed{\frac{100}{7}}", RIGHT, "the gold is rounded"),
+    ("14.29", r"\boxed{\frac{100}{7}+0.001}", WRONG, "but not from this"),
+]  # fmt: skip
+
+MEASURES = [
+    ("5 m/s", r"\boxed{5\text{ km/h}}", WRONG, "another speed"),
+    ("18 km/h", r"\boxed{5\text{ m/s}}", RIGHT, "the same speed"),
+    ("5 cm", r"\boxed{5\text{ cm}^2}", WRONG, "a length is no area"),
+    ("5 square feet", r"\boxed{5 \text{ ft}^2}", RIGHT, "an area, in two ways"),
+    ("5 square meters", "The answer is 5 square feet.", WRONG, "another area"),
+    (r"\sqrt{5}\text{ cm}^2", r"\boxed{\sqrt{5}\text{ cm}}", WRONG, "behind an expression"),
+    ("5 pm", r"\boxed{5 \text{ a.m.}}", WRONG, "the other half of the day"),
+    ("5 p.m.", r"\boxed{5 \text{ PM}}", RIGHT, "in capitals"),
+    (r"90^\circ", r"\boxed{90 \text{ radians}}", WRONG, "another angle"),
+    (r"90^\circ", r"\boxed{90 \text{ degrees}}", RIGHT, "the same one"),
+    ("15 dollars per hour", r"\boxed{\$15}", RIGHT, "money by the hour"),
+    ("5 mph", r"\boxed{5 \text{ miles per hour}}", RIGHT, "a speed in short"),
+]  # fmt: skip
+
+NOTATION = [
+    (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}",
+     r"\boxed{\begin{vmatrix}1&2\\3&4\end{vmatrix}}", WRONG, "a determinant is no matrix"),
+    (r"x\equiv 1\pmod 3", r"\boxed{x\equiv 2\pmod{3}}", WRONG, "another residue"),
+    (r"x\equiv 1\pmod 3", r"\boxed{x\equiv 1\pmod{4}}", WRONG, "another modulus"),
+    (r"x\equiv 1\pmod 3", r"\boxed{x \equiv 4 \pmod{3}}", RIGHT, "the same class"),
+    (r"\angle ABC", r"\boxed{\angle ACB}", WRONG, "another angle"),
+    (r"\angle ABC", r"\boxed{\angle CBA}", RIGHT, "the same one"),
+]  # fmt: skip
+
+TURNS = [
+    ("7", r"<thinking>\boxed{7}</thinking> I do not know", UNPARSED, "thinking by another name"),
+    ("7", r"<reasoning>\boxed{8}</reasoning> \boxed{7}", RIGHT, "and an answer behind it"),
+    ("7", r"The answer is \boxed{7}. No, that is wrong; the answer is 8.", WRONG, "taken back"),
+    ("8", r"The answer is \boxed{7}. No, that is wrong; the answer is 8.", RIGHT, "for this"),
+    ("7", r"The answer is \boxed{7}. Wait, the answer is 8.", WRONG, "without a denial"),
+    ("7", r"\boxed{7}. That is wrong.", UNPARSED, "without another answer"),
+    ("7", "The answer is 7, which is wrong.", UNPARSED, "in the same sentence"),
+    ("7", "The answer is 7, or maybe 8.", WRONG, "two values"),
+    ("7", "The answer is 7 but could be 8.", WRONG, "two values, with but"),
+    ("7", "The answer is 7, but it could also be 8.", WRONG, "two values, in more words"),
+    ("7", "The answer is 7. Wait, it's 8.", WRONG, "another one without the word answer"),
+    ("7", "The answer is 7. No, 8.", WRONG, "in fewest words"),
+    ("7", "The answer is 7, I mean 8.", WRONG, "in the same sentence"),
+    ("7", "The answer is 7, but we could also write 14/2.", RIGHT, "another form"),
+    ("7", "The answer is 7. No, 8 is too many.", RIGHT, "about another value"),
+    ("7", r"\boxed{7}. I hope this is not wrong.", RIGHT, "doubt"),
+    ("7", "Options:\n5\n6\n7", UNPARSED, "a list of lines"),
+    ("7", "Options:\n- 5\n- 6\n7", UNPARSED, "a list with bullets"),
+    ("7", "\n".join(rf"\boxed{{{i}}}" for i in range(8)), WRONG, "boxes one a line"),
+    ("7", "\n".join(rf"{i}. \boxed{{{i}}}" for i in range(8)), WRONG, "numbered ones"),
+    ("7", "\n".join([r"\boxed{7}"] * 8), RIGHT, "unless they are all the same"),
+]  # fmt: skip
+
+REPEATING = [
+    *(("1/3", rf"\boxed{{{text}}}", RIGHT, "a third") for text in (
+        "0.333...", r"0.333\ldots", r"0.\dot{3}", "0.(3)", r"0.\overline{3}", r"0.\bar{3}")),
+    ("1/6", r"\boxed{0.1666...}", RIGHT, "a digit before it"),
+    ("1/3", r"\boxed{0.334...}", WRONG, "nothing repeats"),
+    ("1/3", r"\boxed{0.(34)}", WRONG, "another period"),
+    ("0.333", r"\boxed{0.333...}", WRONG, "a gold of three digits is exact"),
+    ("0.999...", r"\boxed{1}", RIGHT, "in the gold"),
+]  # fmt: skip
+
 WHERE = [
     ("5", r"\boxed{7} no, \boxed{5}", RIGHT, "the last box counts"),
     ("7", r"\boxed{7} no, \boxed{5}", WRONG, "not an earlier one"),
@@ -191,6 +300,8 @@ SHAPES = [
     (r"1\pm\sqrt{5}", r"\boxed{1+\sqrt5}", WRONG, "one of them"),
     ("2, -1", r"\boxed{-1 \text{ and } 2}", RIGHT, "two solutions in any order"),
     ("1, 2, 3", r"\boxed{3, 2, 1}", RIGHT, "rising: solutions"),
+    ("1, 2, 3", r"\boxed{3, 1, 2}", RIGHT, "in any order"),
+    ("3, 1, 2", r"\boxed{1, 2, 3}", WRONG, "the gold's order decides"),
     ("4, 10, -2", r"\boxed{10, 4, -2}", WRONG, "neither rising nor falling: a sequence"),
     ("42", r"\boxed{66, 42}", WRONG, "a list is not one of its values"),
     ("42", r"\boxed{x = 42, y = 42}", RIGHT, "unless they are all the same"),
@@ -231,7 +342,19 @@ LEFT = [
 
 
 @pytest.mark.parametrize(
-    ("gold", "completion", "outcome", "why"), NUMBERS + WHERE + EXPRESSIONS + SHAPES
+    ("gold", "completion", "outcome", "why"),
+    [
+        *NUMBERS,
+        *WORDS,
+        *SIGNS,
+        *CHAINS,
+        *MEASURES,
+        *NOTATION,
+        *TURNS,
+        *WHERE,
+        *EXPRESSIONS,
+        *SHAPES,
+    ],
 )
 def test_table(pool: VerifierPool, gold: str, completion: str, outcome: Outcome, why: str) -> None:
     [verdict] = pool.verify([(problem(gold), candidate(completion))])
