@@ -59,14 +59,14 @@ class SandboxBroke(FactoryError):
 class Interpreter:
     """One warm interpreter in the sandbox. Not for two threads at once."""
 
-    def __init__(self, *, judges: bool = False, weak: bool = False) -> None:
+    def __init__(self, *, for_tests: bool = False, weak: bool = False) -> None:
         """Nothing is started yet.
 
         Args:
-            judges: For tests instead of programs.
+            for_tests: For tests instead of programs.
             weak: Without isolation.
         """
-        self._judges = judges
+        self._for_tests = for_tests
         self.isolation = "weak" if weak else "full"
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -131,7 +131,7 @@ class Interpreter:
 
     def _started(self) -> socket.socket:
         if self._control is None or self._owner != os.getpid():
-            self._process, self._control = _start(self._judges, weak=self.isolation == "weak")
+            self._process, self._control = _start(self._for_tests, weak=self.isolation == "weak")
             self._owner = os.getpid()
         return self._control
 
@@ -181,14 +181,14 @@ class Cell:
         return found
 
 
-def _start(judges: bool, *, weak: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:
+def _start(for_tests: bool, *, weak: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:
     """A fork server that is ready.
 
     Raises:
         SandboxMissing: No way of isolating works here; the message says what was tried.
     """
     if weak:
-        return _try([], {"judges": judges, "weak": True, "user": None})
+        return _try([], {"for_tests": for_tests, "weak": True, "user": None})
     bwrap = bubblewrap.find()
     if bwrap is None:
         raise SandboxMissing(
@@ -199,7 +199,11 @@ def _start(judges: bool, *, weak: bool) -> tuple[subprocess.Popen[bytes], socket
     root = os.geteuid() == 0
     for drop_root in (True, False) if root else (False,):
         words = bubblewrap.command(bwrap, drop_root=drop_root)
-        how = {"judges": judges, "weak": False, "user": bubblewrap.NOBODY if drop_root else None}
+        how = {
+            "for_tests": for_tests,
+            "weak": False,
+            "user": bubblewrap.NOBODY if drop_root else None,
+        }
         try:
             return _try(words, how, nobody=root and not drop_root)
         except SandboxMissing as error:

@@ -103,7 +103,7 @@ def read(source: str, entry: str | None, setup: str) -> Asserts | None:
     return Asserts(tests, frozenset(named), aliases)
 
 
-def judge(asserts: Asserts, program: Program) -> list[str]:
+def results_of(asserts: Asserts, program: Program) -> list[str]:
     """How each assert went, as `inside.tests.run` says it.
 
     Raises:

@@ -75,7 +75,7 @@ class Sandbox:
         self.limits = limits or Limits()
         self._weak = weak
         self._programs = Interpreter(weak=weak)
-        self._tests = Interpreter(judges=True, weak=weak)
+        self._tests = Interpreter(for_tests=True, weak=weak)
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -148,7 +148,7 @@ class Sandbox:
             try:
                 program = Program(peer)
                 loaded = None if program.loaded else program.why()
-                results = plain.judge(asserts, program) if program.loaded else []
+                results = plain.results_of(asserts, program) if program.loaded else []
             except ProgramEnded:
                 loaded, results = ENDED, []
             return self._tested({"loaded": loaded, "results": results}, cell)
@@ -161,13 +161,13 @@ class Sandbox:
                 files = {"stdin": nothing, "stdout": nothing, "stderr": nothing}
                 files["peer"] = peer.fileno()
                 job = {"role": "tests", **dataclasses.asdict(tests)}
-                judge = self._tests.spawn(job, files, bounds)
+                asking = self._tests.spawn(job, files, bounds)
             finally:
                 os.close(nothing)
                 peer.close()
             began = time.monotonic()
             try:
-                return self._tested(judge.result(), cell)
+                return self._tested(asking.result(), cell)
             except SandboxBroke:
                 if time.monotonic() - began < bounds["cpu"]:
                     raise

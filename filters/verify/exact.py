@@ -8,8 +8,8 @@ asked for can be a sentence or several. An empty gold is UNVERIFIABLE.
 import time
 import unicodedata
 
-from filters.verify.extract import final_claim, strong_claims, unwrap, visible
-from filters.verify.labels import line_behind_label
+from filters.verify.extract import unwrap, visible
+from filters.verify.labels import said
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
@@ -27,22 +27,18 @@ class ExactVerifier:
         if not gold:
             reason = "the gold answer is empty"
             return verdict(self, candidate, Outcome.UNVERIFIABLE, reason, began=began)
-        text = visible(candidate.completion)
-        claim = final_claim(text)
-        line = None if strong_claims(text) else line_behind_label(text)
-        said = line if claim is None else claim.text
-        if said is None:
+        answer = said(visible(candidate.completion))
+        if answer is None:
             return unanswered(self, candidate, "no marked answer", began=began)
-        ends = line is not None and text.endswith(line) if claim is None else claim.open_end
-        if ends and candidate.finish_reason == "length":
+        if answer.open_end and candidate.finish_reason == "length":
             return unanswered(self, candidate, "the answer may be cut off", began=began)
-        if line is not None and normal(line) == gold:
-            said = line
-        right = normal(said) == gold
-        outcome = Outcome.CORRECT if right else Outcome.WRONG
-        sign = "is" if right else "is not"
-        reason = f"{shorten(said)} {sign} {shorten(problem.answer)}"
-        return verdict(self, candidate, outcome, reason, extracted=said, began=began)
+        texts = [text for text in (answer.claim, answer.line) if text is not None]
+        match = next((text for text in texts if normal(text) == gold), None)
+        outcome = Outcome.WRONG if match is None else Outcome.CORRECT
+        sign = "is not" if match is None else "is"
+        shown = texts[0] if match is None else match
+        reason = f"{shorten(shown)} {sign} {shorten(problem.answer)}"
+        return verdict(self, candidate, outcome, reason, extracted=shown, began=began)
 
     verify = quick
 

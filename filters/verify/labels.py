@@ -5,11 +5,36 @@ sentences, boards or documents are taken whole instead: to the end of the line, 
 """
 
 import re
+from dataclasses import dataclass
+
+from filters.verify.extract import final_claim, strong_claims
 
 _LABEL = re.compile(
     r"^[ \t>*_#]*(?:the[ \t]+)?(?:final[ \t]+)?answer[*_]*[ \t]*(?:is[ \t]*)?:[*_]*",
     re.IGNORECASE | re.MULTILINE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a text answers, for verifiers that compare text."""
+
+    claim: str | None
+    """The last claim (`filters.verify.extract`)."""
+    line: str | None
+    """The whole line behind the label, where nothing stronger marks an answer."""
+    open_end: bool
+    """Nothing closes it and the text ends with it."""
+
+
+def said(text: str) -> Said | None:
+    """What visible text answers; None where nothing is marked."""
+    claim = final_claim(text)
+    line = None if strong_claims(text) else line_behind_label(text)
+    if line is None and (claim is None or claim.text is None):
+        return None
+    ends = line is not None and text.endswith(line) if claim is None else claim.open_end
+    return Said(None if claim is None else claim.text, line, ends)
 
 
 def behind_label(text: str) -> str | None:

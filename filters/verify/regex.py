@@ -15,8 +15,8 @@ import re
 import time
 from typing import Any
 
-from filters.verify.extract import final_claim, strong_claims, undecorate, visible
-from filters.verify.labels import line_behind_label
+from filters.verify.extract import undecorate, visible
+from filters.verify.labels import said
 from filters.verify.verdicts import shorten, unanswered, verdict
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 
@@ -39,20 +39,17 @@ class RegexVerifier:
         except (ValueError, TypeError, RecursionError, OverflowError, re.error) as error:
             reason = f"the pattern cannot be used: {shorten(str(error), 200)}"
             return verdict(self, candidate, Outcome.UNVERIFIABLE, reason, began=began)
-        text = visible(candidate.completion)
-        claim = final_claim(text)
-        line = None if strong_claims(text) else line_behind_label(text)
-        said = [t for t in (line, claim.text if claim else None) if t is not None]
-        if not said:
+        answer = said(visible(candidate.completion))
+        if answer is None:
             return unanswered(self, candidate, "no marked answer", began=began)
-        ends = line is not None and text.endswith(line) if claim is None else claim.open_end
-        if ends and candidate.finish_reason == "length":
+        if answer.open_end and candidate.finish_reason == "length":
             return unanswered(self, candidate, "the answer may be cut off", began=began)
-        forms = [form for t in said if len(t) <= LONGEST for form in (t, undecorate(t))]
+        texts = [text for text in (answer.line, answer.claim) if text is not None]
+        forms = [form for t in texts if len(t) <= LONGEST for form in (t, undecorate(t))]
         match = next((form for form in forms if pattern.fullmatch(form)), None)
         outcome = Outcome.WRONG if match is None else Outcome.CORRECT
         sign = "does not match" if match is None else "matches"
-        shown = said[0] if match is None else match
+        shown = texts[0] if match is None else match
         reason = f"{shorten(shown)} {sign} {shorten(pattern.pattern)}"
         return verdict(self, candidate, outcome, reason, extracted=shown, began=began)
 

@@ -18,6 +18,37 @@ from rsfactory.ids import seed_of
 from rsfactory.records import Problem
 
 
+def read_skill(skill: float | str) -> float:
+    """A skill as a number or its text: a share from 0 to 1.
+
+    Raises:
+        InputError: The skill is no share.
+    """
+    try:
+        share = float(skill)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise InputError(f"expected scripted:SKILL with a skill from 0 to 1, got {skill!r}")
+    return share
+
+
+class Known:
+    """The problems that a fake was told, found by the request that asks them."""
+
+    def __init__(self) -> None:
+        self._by_prompt: dict[str, Problem] = {}
+
+    def learn(self, problems: Iterable[Problem]) -> None:
+        """Adds problems, so that their answers are known."""
+        self._by_prompt |= {problem.prompt: problem for problem in problems}
+
+    def find(self, asked: str) -> Problem | None:
+        """The problem with the longest prompt in a request."""
+        found = max((p for p in self._by_prompt if p in asked), key=len, default=None)
+        return None if found is None else self._by_prompt[found]
+
+
 class ScriptedTeacher:
     """Answers problems that it was told, each with a chance around ``skill``."""
 
@@ -27,19 +58,11 @@ class ScriptedTeacher:
         Raises:
             InputError: The skill is no share.
         """
-        try:
-            self.skill = float(skill)
-        except ValueError:
-            self.skill = -1.0
-        if not 0 <= self.skill <= 1:
-            raise InputError(f"expected scripted:SKILL with a skill from 0 to 1, got {skill!r}")
+        self.skill = read_skill(skill)
         self.identity = f"scripted:{self.skill:g}"
-        self._known: dict[str, Problem] = {}
+        self._known = Known()
+        self.learn = self._known.learn
         self.learn(problems)
-
-    def learn(self, problems: Iterable[Problem]) -> None:
-        """Adds problems, so that their answers are known."""
-        self._known |= {problem.prompt: problem for problem in problems}
 
     def close(self) -> None:
         """Holds nothing."""
@@ -47,8 +70,7 @@ class ScriptedTeacher:
     async def complete(self, request: Request) -> list[Completion]:
         """One text a seed; greedy requests (temperature 0) get the same text for every seed."""
         asked = request.messages[-1].content
-        found = max((p for p in self._known if p in asked), key=len, default=None)
-        problem = None if found is None else self._known[found]
+        problem = self._known.find(asked)
         words = sum(len(message.content.split()) for message in request.messages)
         return [
             self._answer(problem, seed if request.temperature else 0, request.max_tokens, words)

@@ -6,11 +6,10 @@ line), errs as often as its skill says, and says nothing readable where it knows
 """
 
 import re
-from collections.abc import Iterable
 from random import Random
 
+from generators.teachers.scripted import Known, read_skill
 from rsfactory.contracts import Completion, Request
-from rsfactory.errors import InputError
 from rsfactory.ids import seed_of
 from rsfactory.records import Problem
 
@@ -27,18 +26,10 @@ class ScriptedJudge:
         Raises:
             InputError: The skill is no share.
         """
-        try:
-            self.skill = float(skill)
-        except ValueError:
-            self.skill = -1.0
-        if not 0 <= self.skill <= 1:
-            raise InputError(f"expected scripted:SKILL with a skill from 0 to 1, got {skill!r}")
+        self.skill = read_skill(skill)
         self.identity = f"scripted-judge:{self.skill:g}"
-        self._known: dict[str, Problem] = {}
-
-    def learn(self, problems: Iterable[Problem]) -> None:
-        """Adds problems, so that their answers are known."""
-        self._known |= {problem.prompt: problem for problem in problems}
+        self._known = Known()
+        self.learn = self._known.learn
 
     def close(self) -> None:
         """Holds nothing."""
@@ -46,8 +37,7 @@ class ScriptedJudge:
     async def complete(self, request: Request) -> list[Completion]:
         """One ruling a seed."""
         asked = request.messages[-1].content
-        found = max((p for p in self._known if p in asked), key=len, default=None)
-        problem = None if found is None else self._known[found]
+        problem = self._known.find(asked)
         words = len(asked.split())
         return [
             Completion(

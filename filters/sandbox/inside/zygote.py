@@ -30,17 +30,17 @@ WEAK, NO_CELL = -1, -2
 """In place of the outer /proc, where there is no cell."""
 
 
-def main(control: socket.socket, *, judges: bool, weak: bool, user: int | None) -> None:
+def main(control: socket.socket, *, for_tests: bool, weak: bool, user: int | None) -> None:
     """Serves until the host leaves.
 
     Args:
         control: SEQPACKET socket; each message brings the descriptors of one cell.
-        judges: Serves tests instead of programs.
+        for_tests: Serves tests instead of programs.
         weak: Cells without isolation.
         user: User to become first, where this one is root.
     """
     try:
-        processes = _start(judges=judges, weak=weak, user=user)
+        processes = _start(for_tests=for_tests, weak=weak, user=user)
     except Exception as error:
         control.send(json.dumps({"fault": f"{type(error).__name__}: {error}"}).encode())
         raise
@@ -51,7 +51,7 @@ def main(control: socket.socket, *, judges: bool, weak: bool, user: int | None) 
         _reap()
         if not ready:
             continue
-        if judges and not weak:
+        if for_tests and not weak:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(-1, signal.SIGKILL)  # what an earlier test may have left behind
         try:
@@ -60,10 +60,15 @@ def main(control: socket.socket, *, judges: bool, weak: bool, user: int | None) 
             return
         named = dict(zip(message["files"], files, strict=True))
         channel = socket.socket(fileno=named.pop("channel"))
-        apart = judges or weak  # a cell's keeper watches its guest itself
-        if not apart or os.fork() == 0:
-            serve = _judge if judges else _keep
-            serve(control if apart else None, channel, named, message, processes)
+        serve = _test if for_tests else _keep
+        if not for_tests and not weak:  # a cell's keeper watches its guest itself
+            serve(channel, named, message, processes)
+        elif os.fork() == 0:
+            try:
+                control.close()
+                serve(channel, named, message, processes)
+            finally:
+                os._exit(0)
         channel.close()
         for descriptor in named.values():
             with contextlib.suppress(OSError):  # the keeper closed it
@@ -71,35 +76,21 @@ def main(control: socket.socket, *, judges: bool, weak: bool, user: int | None) 
 
 
 def _keep(
-    control: socket.socket | None,
-    channel: socket.socket,
-    files: dict[str, int],
-    message: dict[str, Any],
-    processes: int,
+    channel: socket.socket, files: dict[str, int], message: dict[str, Any], processes: int
 ) -> None:
-    """Runs one program and answers; does not return in a process that was made for it."""
-    if control is not None:
-        control.close()
+    """Runs one program and answers."""
     try:
         result = cell.keep(channel, files, message["limits"], message["folder"], processes)
     except Exception as error:
         result = {"fault": f"{type(error).__name__}: {error}"[:300]}
     with contextlib.suppress(OSError):  # the host has left
         wire.send(channel, json.dumps(result).encode())
-    if control is not None:
-        os._exit(0)
 
 
-def _judge(
-    control: socket.socket | None,
-    channel: socket.socket,
-    files: dict[str, int],
-    message: dict[str, Any],
-    processes: int,
+def _test(
+    channel: socket.socket, files: dict[str, int], message: dict[str, Any], processes: int
 ) -> None:
-    """Runs one job's tests in this fresh child and answers; never returns."""
-    if control is not None:
-        control.close()
+    """Runs one job's tests in this fresh child and answers."""
     try:
         cell.limit(message["limits"], weak=processes == WEAK, grace=10)  # reading may take some
         with open(files["job"], "rb") as text:
@@ -113,13 +104,10 @@ def _judge(
         result = {"loaded": "out of time before the first test", "results": []}
     except BaseException as error:
         result = {"fault": f"{type(error).__name__}: {error}"[:300]}
-    try:
-        wire.send(channel, json.dumps(result).encode())
-    finally:
-        os._exit(0)
+    wire.send(channel, json.dumps(result).encode())
 
 
-def _start(*, judges: bool, weak: bool, user: int | None) -> int:
+def _start(*, for_tests: bool, weak: bool, user: int | None) -> int:
     """Makes this process what it serves as; for the keeper of a cell, the outer /proc.
 
     What the process was before waits for the keeper's end, and ends with it.
@@ -141,11 +129,11 @@ def _start(*, judges: bool, weak: bool, user: int | None) -> int:
     sys.dont_write_bytecode = True
     gc.collect()
     gc.freeze()
-    if judges:
+    if for_tests:
         kernel.prctl(kernel.SET_DUMPABLE, 0)
-    if judges or weak:
+    if for_tests or weak:
         cell.filter_server()
-        if judges:
+        if for_tests:
             cell.filter_guest()
         return WEAK if weak else NO_CELL
     identity = os.geteuid(), os.getegid()
