@@ -23,7 +23,7 @@ from rsfactory.store import DAMAGED, TABLES, Store, Table, schema
 if TYPE_CHECKING:
     import duckdb
 
-VIEWS_VERSION = "1"
+VIEWS_VERSION = "2"
 """Raised when the views below change, so that older catalogs are built again."""
 
 _TYPES = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE", "Boolean": "BOOLEAN",
@@ -183,7 +183,7 @@ def _create(connection: "duckdb.DuckDBPyConnection", store: Store, state: str) -
     filled = set(state.split("\n")[2:])
     try:
         for table in TABLES:
-            connection.execute(_view(store, table, table.name in filled))
+            connection.execute(_view(connection, store, table, table.name in filled))
         connection.execute(_NEWEST)
         connection.execute(_LINEAGE)
     except duckdb.Error as error:
@@ -193,20 +193,33 @@ def _create(connection: "duckdb.DuckDBPyConnection", store: Store, state: str) -
     connection.execute("CREATE TABLE catalog_state AS SELECT ? AS state", [state])
 
 
-def _view(store: Store, table: Table[Any], filled: bool) -> str:
-    """SQL of one table's view, with every column's type pinned; empty but typed without shards."""
+def _view(
+    connection: "duckdb.DuckDBPyConnection", store: Store, table: Table[Any], filled: bool
+) -> str:
+    """SQL of one table's view, with every column's type pinned; empty but typed without shards.
+
+    Shards from before a column was added give NULL there.
+    """
     columns = {name: _TYPES[str(dtype)] for name, dtype in schema(table.record).items()}
     name = _RAW.get(table.name, table.name)
-    selected = [f'"{column}"::{kind} AS "{column}"' for column, kind in columns.items()]
+    folder = glob.escape(str(_glob_folder(store, table)))
+    pattern = f"{folder}/{_SHARDS}".replace("'", "''")
+    shards = (
+        f"read_parquet(['{pattern}'], hive_partitioning=false, union_by_name=true, filename=true)"
+    )
+    there = set(columns)
+    if filled:
+        there = {
+            row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {shards}").fetchall()
+        }
+    selected = [
+        f'"{column}"::{kind} AS "{column}"' if column in there else f'NULL::{kind} AS "{column}"'
+        for column, kind in columns.items()
+    ]
     if "round" not in columns:  # problems, prompts, training rows: the folder says the round
         selected.append(r"regexp_extract(filename, 'round=(-?\d+)/[^/]*$', 1)::BIGINT AS round")
     if not filled:
         empty = [f'NULL::{kind} AS "{column}"' for column, kind in columns.items()]
         empty += [] if "round" in columns else ["NULL::BIGINT AS round"]
         return f'CREATE VIEW "{name}" AS SELECT {", ".join(empty)} WHERE false'
-    folder = glob.escape(str(_glob_folder(store, table)))
-    pattern = f"{folder}/{_SHARDS}".replace("'", "''")
-    return (
-        f'CREATE VIEW "{name}" AS SELECT {", ".join(selected)} FROM read_parquet('
-        f"['{pattern}'], hive_partitioning=false, union_by_name=true, filename=true)"
-    )
+    return f'CREATE VIEW "{name}" AS SELECT {", ".join(selected)} FROM {shards}'

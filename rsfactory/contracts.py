@@ -45,7 +45,14 @@ class Completion:
     """``stop``, ``length``, or whatever the server said; never guessed."""
     prompt_tokens: int
     tokens: int
+    """Of the completion, reasoning included."""
     reasoning: str | None = None
+    requests: int = 1
+    """Requests that it took until one was answered."""
+    seconds: float = 0.0
+    """Wall time of the request that was answered."""
+    note: str = ""
+    """What the server said instead of a text: a refusal, why it did not take the request."""
 
 
 Progress = Callable[[int, int], None]
@@ -60,8 +67,13 @@ class Teacher(Protocol):
     async def complete(self, request: Request) -> list[Completion]:
         """One completion for every seed of the request, in the order of the seeds.
 
+        What a server answers instead of a text (a refusal, a filter, a prompt that is too long) is
+        a completion too, with the reason in ``finish_reason`` and ``note``.
+
         Raises:
             ChildDied: The process behind the teacher ended.
+            NoAnswer: Nothing was had within the bounds; other requests may go on.
+            EndpointRefused: Nobody who asks like this will be answered: stop asking.
         """
         ...
 

@@ -3,9 +3,11 @@
     FactoryError            1   the work failed
     +- InputError           2   what the user gave is wrong (recipe, flag, file, model)
     |  +- RecipeChanged     2   an existing run was asked to continue with another recipe
+    |  +- EndpointRefused   2   an endpoint takes no request of ours (key, model or address)
     +- StoreError           1   the data folder cannot be read or written
     |  +- RunLocked         1   another process holds the run
     +- ChildDied            1   a training or sampling process ended before its work did
+    +- NoAnswer             1   a request had no usable answer within its bounds
     +- Stopped              3   stopped by a signal or a budget; the same command continues
 
 A message says what was expected, what was got, and what to do.
@@ -28,6 +30,10 @@ class RecipeChanged(InputError):
     """A run on disk was made with other settings than the ones given now."""
 
 
+class EndpointRefused(InputError):
+    """An endpoint takes no request of ours: the key, the model or the address is wrong."""
+
+
 class StoreError(FactoryError):
     """The data folder cannot be read or written."""
 
@@ -38,6 +44,10 @@ class RunLocked(StoreError):
 
 class ChildDied(FactoryError):
     """A child process (training, local sampling) ended before its work did."""
+
+
+class NoAnswer(FactoryError):
+    """A request had no usable answer within its bounds (requests, time); others may go on."""
 
 
 class Stopped(FactoryError):

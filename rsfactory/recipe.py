@@ -112,6 +112,52 @@ class SampleSection(Section):
     """Completions in a shard; what a kill can cost at most."""
 
 
+class AdaptiveSection(Section):
+    """When a problem has been asked often enough; `sample.num_samples` bounds every policy."""
+
+    policy: Literal["fixed", "correct", "interval", "difficulty"] = "fixed"
+    """`fixed` asks `sample.num_samples` times; `correct` until there are `adaptive.correct` right
+    ones; `interval` until the pass rate's 95% interval is at most `adaptive.width` wide;
+    `difficulty` until there are right ones in proportion to how hard the problem is."""
+    correct: int = Field(1, gt=0)
+    """Right candidates at which `correct` stops, and of the hardest problem for `difficulty`."""
+    width: float = Field(0.4, gt=0, lt=1)
+    """Width of the 95% interval at which `interval` stops."""
+    first: int = Field(2, gt=0)
+    """Candidates of each problem in the first wave; later waves ask for what is still missing."""
+    hopeless: int | None = Field(None, gt=0)
+    """Stop a problem with so many candidates and none right; it is set aside, or rationalized."""
+
+
+class EndpointSection(Section):
+    """How a teacher behind an HTTP address is asked (`openai:`, `vllm:`)."""
+
+    api: Literal["chat", "completions"] = "chat"
+    """`chat` sends messages, `completions` their plain text."""
+    extra: dict[str, Any] = {}
+    """Further fields of every request's body, e.g. `reasoning_effort`."""
+    n: int = Field(8, gt=0)
+    """Completions asked for in one request at most, where the server gives as many."""
+    concurrency: int = Field(256, gt=0)
+    """Requests under way at one address at most; how many there are adapts to what it bears."""
+    requests_per_minute: float | None = Field(None, gt=0)
+    """Bound for each address."""
+    prompt_tokens_per_minute: float | None = Field(None, gt=0)
+    """Bound for each address."""
+    completion_tokens_per_minute: float | None = Field(None, gt=0)
+    """Bound for each address."""
+    timeout: float = Field(600, gt=0)
+    """Seconds that one request may take in all, however it drips."""
+    connect_timeout: float = Field(10, gt=0)
+    """Seconds until a connection stands."""
+    max_requests: int = Field(8, gt=0)
+    """Requests made for one candidate at most; rate limits (429) do not count."""
+    price_prompt: float | None = Field(None, ge=0)
+    """USD for a million tokens of prompts."""
+    price_completion: float | None = Field(None, ge=0)
+    """USD for a million tokens of completions."""
+
+
 class RationalizeSection(Section):
     """A second try at failed problems with the answer hinted (STaR, Zelikman et al. 2022)."""
 
@@ -213,8 +259,12 @@ class Recipe(Section):
     """Begins the names of its runs."""
     description: str = ""
     """For people."""
+    flow: Literal["star", "collect"] = "star"
+    """`star` trains a student round by round; `collect` ends with the selected candidates."""
     rounds: int = Field(3, gt=0)
     """How many, unless a gate stops before."""
+    budget: str | None = None
+    """What the run may cost in all: `20USD`, `5Mtok` or `2h`."""
     sandbox: Literal["full", "weak"] = "full"
     """Where programs run: `full` isolation or not at all; `weak` is none, at your own risk."""
     problems: ProblemsSection
@@ -223,6 +273,8 @@ class Recipe(Section):
     model: ModelSection = ModelSection()
     cold_start: ColdStartSection = ColdStartSection()
     sample: SampleSection = SampleSection()
+    adaptive: AdaptiveSection = AdaptiveSection()
+    endpoint: EndpointSection = EndpointSection()
     rationalize: RationalizeSection = RationalizeSection()
     flags: dict[str, Treatment] = {}
     """Check -> what becomes of its flags (docs/verifiers.md); by default `leaked_hint` is `reject`,

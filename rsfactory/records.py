@@ -60,6 +60,10 @@ class Problem:
     """Row of the file (from 0) or index of the generated item."""
     metadata: str = ""
     """JSON: what the verifier needs beyond the answer (a program's tests, a puzzle's entry)."""
+    licence: str = "unknown"
+    """SPDX name of the source's licence where it is known."""
+    provenance: str = "unknown"
+    """How its gold answer was obtained, in a few words (written by people, by the generator)."""
 
     @staticmethod
     def key(source: str, prompt: str, answer: str) -> str:
@@ -139,7 +143,13 @@ class Candidate:
     """``stop``, ``length``, or what the server said."""
     prompt_tokens: int
     tokens: int
-    """Tokens of the completion."""
+    """Tokens of the completion, reasoning included."""
+    requests: int = 1
+    """Requests that it took until one was answered; 0 where none was made (traces that exist)."""
+    seconds: float = 0.0
+    """Wall time of the request that was answered."""
+    note: str = ""
+    """What the server said instead of a text: a refusal, why it did not take the request."""
 
     @staticmethod
     def key(

@@ -7,6 +7,7 @@ What is not: a file system that reorders a rename before the data it was synced 
 """
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import io
@@ -28,8 +29,9 @@ import polars as pl
 from rsfactory import records
 from rsfactory.errors import RunLocked, StoreError
 
-SCHEMA_VERSION = "2"
-"""Written into every shard; raised when a record's fields change."""
+SCHEMA_VERSION = "3"
+"""Written into every shard; raised when a record's fields change. Fields that were added later have
+defaults, which rows of older shards get."""
 
 LOCK_PATIENCE = 0.3
 """Seconds to wait for a lock: another process may only be looking whether there is one."""
@@ -109,10 +111,22 @@ def to_frame(record: type[Any], rows: Sequence[Any]) -> pl.DataFrame:
 def from_frame(record: type[T], frame: pl.DataFrame) -> list[T]:
     """Rows of a data frame as records."""
     enums = _enums(record)
-    rows = frame.select(list(schema(record))).iter_rows(named=True)
+    later = later_columns(record)
+    there = [name for name in schema(record) if name in frame.columns or name not in later]
+    rows = frame.select(there).iter_rows(named=True)
     if not enums:
         return [record(**row) for row in rows]
     return [record(**{**row, **{n: e(row[n]) for n, e in enums.items()}}) for row in rows]
+
+
+def later_columns(record: type[Any]) -> set[str]:
+    """Columns that shards of an older schema may lack: the fields with defaults."""
+    missing = dataclasses.MISSING
+    return {
+        field.name
+        for field in dataclasses.fields(record)
+        if field.default is not missing or field.default_factory is not missing
+    }
 
 
 class Store:
