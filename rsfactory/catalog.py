@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rsfactory.errors import StoreError
-from rsfactory.store import DAMAGED, TABLES, Store, Table, schema
+from rsfactory.store import DAMAGED, TABLES, Store, Table, later_columns, schema
 
 if TYPE_CHECKING:
     import duckdb
@@ -207,13 +207,12 @@ def _view(
     shards = (
         f"read_parquet(['{pattern}'], hive_partitioning=false, union_by_name=true, filename=true)"
     )
-    there = set(columns)
+    missing: set[str] = set()
     if filled:
-        there = {
-            row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {shards}").fetchall()
-        }
+        found = connection.execute(f"DESCRIBE SELECT * FROM {shards}").fetchall()
+        missing = later_columns(table.record) - {row[0] for row in found}
     selected = [
-        f'"{column}"::{kind} AS "{column}"' if column in there else f'NULL::{kind} AS "{column}"'
+        f'NULL::{kind} AS "{column}"' if column in missing else f'"{column}"::{kind} AS "{column}"'
         for column, kind in columns.items()
     ]
     if "round" not in columns:  # problems, prompts, training rows: the folder says the round
