@@ -109,7 +109,9 @@ class SampleSection(Section):
     max_tokens: int | None = Field(None, gt=0)
     """Length limit of one completion; by default the template's own."""
     shard_size: int = Field(96, gt=0)
-    """Completions in a shard; what a kill can cost at most."""
+    """Completions in a shard: written together, and what a kill costs a local teacher at most."""
+    reuse: list[str] = []
+    """Runs whose answers are taken over where they were asked the same (by name or folder)."""
 
 
 class AdaptiveSection(Section):
