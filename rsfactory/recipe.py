@@ -125,8 +125,9 @@ class AdaptiveSection(Section):
     """Right candidates at which `correct` stops, and of the hardest problem for `difficulty`."""
     width: float = Field(0.4, gt=0, lt=1)
     """Width of the 95% interval at which `interval` stops."""
-    first: int = Field(2, gt=0)
-    """Candidates of each problem in the first wave; later waves ask for what is still missing."""
+    first: int = Field(1, gt=0)
+    """Candidates of each problem in the first wave, where no fewer can do; more take fewer waves
+    and spend more."""
     hopeless: int | None = Field(None, gt=0)
     """Stop a problem with so many candidates and none right; it is set aside, or rationalized."""
 
