@@ -9,37 +9,29 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from filters.verify import GROUP_VERIFIERS
-from flows import known, pass_rates, stream
+from flows import known, stream
+from flows.asking import asking_of, policy_for, record_prompts
 from flows.context import Run
 from flows.tasks import log, shard_task
 from flows.verify import verify
-from generators.adaptive import policy_of
 from generators.agenda import Agenda, Fixed, Policy
 from generators.engine import Remote
-from generators.prompts import pick
-from generators.sample import (
-    Asking,
-    Planned,
-    PlannedShard,
-    canonical,
-    sample_planned,
-    shard_of,
-    shards_of,
-)
+from generators.sample import PlannedShard, sample_planned, shard_of, shards_of
 from rsfactory.contracts import Progress, Teacher
 from rsfactory.records import Candidate, Checkpoint, Outcome, Problem, Verdict, newest
-from rsfactory.store import CANDIDATES, PROMPTS, SELECTIONS, Table
+from rsfactory.store import CANDIDATES, SELECTIONS, Table
 
 
-def sample(run: Run, round: int, problems: Sequence[Problem], checkpoint: Checkpoint | None) -> None:
+def sample(
+    run: Run, round: int, problems: Sequence[Problem], checkpoint: Checkpoint | None
+) -> None:
     """Candidates of every problem, as many as the policy wants; what is there is not asked again.
 
     A round whose selection is written is closed where a student is trained on it.
     """
     if run.recipe.flow == "star" and run.store.has(SELECTIONS, round, "round"):
         return
-    policy = policy_of(run.recipe.adaptive, run.recipe.sample.num_samples)
-    _sample(run, round, problems, checkpoint, policy, hinted=False)
+    _sample(run, round, problems, checkpoint, policy_for(run.recipe), hinted=False)
 
 
 def rationalize(
@@ -86,36 +78,20 @@ def _sample(
     hinted: bool,
 ) -> None:
     teacher = run.teacher(checkpoint)
-    asking = _asking(run, round, teacher, hinted=hinted)
+    asking = asking_of(run, round, teacher, hinted=hinted)
     by_id = {problem.id: problem for problem in problems}
     known.recover(run, round)
-    known.reuse(run, asking, problems, policy.wanted(0, 0))
+    known.reuse(run, asking, problems, policy.num_samples)
     if not isinstance(policy, Fixed):
         verify(run, round, by_id)
     agenda = Agenda(problems, asking, policy, known.known(run, asking, run.max_tokens()))
     known.refuse_growing_groups(run, round, agenda, problems)
+    record_prompts(run, round, problems, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
-    try:
-        if isinstance(teacher, Remote):
-            stream.sample(run, round, stage, teacher, agenda, by_id)
-        else:
-            _in_waves(run, round, stage, teacher, agenda, by_id, decides=policy)
-    finally:
-        if not hinted:
-            pass_rates.record(run, round, teacher, asking, policy, agenda)
-
-
-def _asking(run: Run, round: int, teacher: Teacher, *, hinted: bool) -> Asking:
-    section = run.recipe.sample
-    settings = {"temperature": section.temperature, "top_p": section.top_p, "seed": run.seed}
-    return Asking(
-        prompt_for=lambda problem: pick(section.template, problem, hinted=hinted),
-        teacher=teacher.identity,
-        sampling=canonical(settings),
-        round=round,
-        hinted=hinted,
-        first_index=known.next_index(run, round, hinted=hinted),
-    )
+    if isinstance(teacher, Remote):
+        stream.sample(run, round, stage, teacher, agenda, by_id)
+    else:
+        _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))
 
 
 def _in_waves(
@@ -125,7 +101,8 @@ def _in_waves(
     teacher: Teacher,
     agenda: Agenda,
     problems: Mapping[str, Problem],
-    decides: Policy,
+    *,
+    decided: bool,
 ) -> None:
     """A local engine gets whole shards, always the same ones, so that a rerun gives equal texts."""
     while wave := agenda.wave():
@@ -136,7 +113,7 @@ def _in_waves(
             if (rest := [item for item in shard.items if item.id in missing])
         ]
         run_shards(run, round, shards, teacher, CANDIDATES, stage, run.max_tokens())
-        verdicts = {} if isinstance(decides, Fixed) else verify(run, round, problems)
+        verdicts = verify(run, round, problems) if decided else {}
         for item in wave:
             if item.id in missing:
                 verdict = verdicts.get(item.id)
@@ -154,7 +131,6 @@ def run_shards(
 ) -> None:
     """Samples the shards that the store does not have yet, one after the other."""
     missing = [s for s in shards if not run.store.has(table, round, s.id)]
-    record_prompts(run, round, [item for shard in missing for item in shard.items])
     if not missing:
         return
     with run.stage(round, stage, sum(len(s.items) for s in missing), "completions"):
@@ -195,11 +171,3 @@ def sample_shard(
         run.meter.add(candidate)
     log(f"sampled {len(candidates)} completions: {place.name}")
     return len(candidates), sum(candidate.tokens for candidate in candidates)
-
-
-def record_prompts(run: Run, round: int, items: Sequence[Planned]) -> None:
-    """Keeps the templates that the candidates use, each once a run."""
-    there = {prompt.id for prompt in run.store.read(PROMPTS)}
-    for prompt in {item.prompt.id: item.prompt for item in items}.values():
-        if prompt.id not in there:
-            run.store.write(PROMPTS, round, prompt.id, [prompt])

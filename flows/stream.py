@@ -9,7 +9,7 @@ judge, only the candidates are written here.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from flows import deciders
@@ -18,12 +18,11 @@ from flows.known import part_of
 from flows.tasks import log, shard_task
 from generators.agenda import Agenda
 from generators.engine import Sampling
-from generators.prompts import pick
 from rsfactory.contracts import Teacher
 from rsfactory.errors import NoAnswer
 from rsfactory.journal import discard
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
-from rsfactory.store import CANDIDATES, PROMPTS, VERDICTS
+from rsfactory.store import CANDIDATES, VERDICTS
 from rsfactory.words import counted
 
 SHOWN_EVERY = 0.2
@@ -47,7 +46,6 @@ def sample(
     """
     if not agenda.total:
         return
-    _record_prompts(run, round, problems.values(), hinted=stage == "rationalize")
     with run.stage(round, stage, agenda.total, "completions"):
         books = Books(run, round, agenda, problems)
         sampling = Sampling(
@@ -144,10 +142,11 @@ class Books:
             discard(segment)
 
 
-def _loop() -> "object | None":
+def _loop() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     """A faster event loop where there is one for this system."""
     try:
         import uvloop
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return make

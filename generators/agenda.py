@@ -4,8 +4,9 @@ A problem is asked in waves: the policy says from its counts (candidates so far,
 right) how many more to ask now, and 0 ends it. A wave counts once all of its candidates are decided
 and only then is the next one sized, so that a problem's counts move along the policy's own steps,
 which the estimate of its pass rate relies on (docs/adaptive.md). Problems do not wait for each
-other. A rerun replays what is known already in the order of the index: it continues every wave
-where it was. Not covered: a policy that looks at other problems.
+other. Unverifiable candidates say nothing about a problem: a policy that looks at outcomes has
+others asked in their place, up to a bound. A rerun replays what is known already in the order of
+the index and continues every wave where it was. Not covered: a policy that looks at other problems.
 """
 
 from collections import deque
@@ -16,9 +17,17 @@ from typing import Protocol
 from generators.sample import Asking, Planned
 from rsfactory.records import Outcome, Problem
 
+FAULTS = 4
+"""Unverifiable candidates after which a problem is given up, if they are more than the others."""
+
 
 class Policy(Protocol):
     """How often a problem is asked; a function of its counts alone."""
+
+    @property
+    def num_samples(self) -> int:
+        """Candidates of a problem at most."""
+        ...
 
     def wanted(self, asked: int, correct: int) -> int:
         """How many more candidates to ask for now; 0 ends the problem."""
@@ -74,6 +83,11 @@ class State:
     unverifiable: int = 0
     reason: str | None = None
     """Why it ended; None while it is open."""
+
+    @property
+    def trials(self) -> int:
+        """Candidates of the waves that ended, without those that our own fault left undecided."""
+        return self.asked - self.unverifiable
 
 
 class Agenda:
@@ -160,9 +174,8 @@ class Agenda:
         known = self._known.get(state.problem.id, {})
         while True:
             state.asked, state.correct = state.asked + state.wave, state.correct + state.right
-            state.wave, state.right = self._policy.wanted(state.asked, state.correct), 0
+            state.wave, state.right = self._wanted(state), 0
             if not state.wave:
-                state.reason = self._policy.reason(state.asked, state.correct)
                 return False
             for place in range(state.asked, state.asked + state.wave):
                 there = known.get(place)
@@ -175,6 +188,17 @@ class Agenda:
             state.waiting = len(state.todo)
             if state.todo:
                 return True
+
+    def _wanted(self, state: State) -> int:
+        """Size of the next wave; where there is none, the state says why."""
+        trials = state.trials if not isinstance(self._policy, Fixed) else state.asked
+        if state.unverifiable >= FAULTS and state.unverifiable > state.trials:
+            state.reason = "unverifiable"
+            return 0
+        wave = self._policy.wanted(trials, state.correct)
+        if not wave:
+            state.reason = self._policy.reason(trials, state.correct)
+        return wave
 
     def _planned(self, problem: Problem, place: int) -> Planned:
         there = self._known.get(problem.id, {}).get(place)

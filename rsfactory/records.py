@@ -249,7 +249,8 @@ class Selection:
     round: int
     selected: bool
     rejected_by: str | None
-    """``outcome``, ``flag``, ``length``, ``duplicate``, ``max_per_problem``; None when selected."""
+    """``outcome``, ``finish``, ``flag``, ``length``, ``duplicate``, ``max_per_problem``; None when
+    selected."""
     reason: str
 
     @staticmethod

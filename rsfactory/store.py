@@ -70,8 +70,8 @@ EVALUATION_VERDICTS = Table("evaluation_verdicts", records.Verdict)
 ROUNDS = Table("rounds", records.RoundReport)
 
 TABLES: tuple[Table[Any], ...] = (
-    PROBLEMS, PROMPTS, CANDIDATES, PASS_RATES, VERDICTS, FLAGS, SELECTIONS, TRAINING_ROWS, CHECKPOINTS,
-    EVALUATIONS, EVALUATION_CANDIDATES, EVALUATION_VERDICTS, ROUNDS,
+    PROBLEMS, PROMPTS, CANDIDATES, PASS_RATES, VERDICTS, FLAGS, SELECTIONS, TRAINING_ROWS,
+    CHECKPOINTS, EVALUATIONS, EVALUATION_CANDIDATES, EVALUATION_VERDICTS, ROUNDS,
 )  # fmt: skip
 
 _DTYPES: dict[Any, Any] = {
@@ -189,11 +189,15 @@ class Store:
         """
         pinned = {name: kind for name, kind in schema(table.record).items() if name in names}
         frames = [pl.DataFrame(schema=pinned)]
+        later = later_columns(table.record)
         for path in self.shards(table, round):
             with _reading(path):
-                frames.append(pl.read_parquet(path, columns=list(pinned), glob=False,
-                                              hive_partitioning=False))  # fmt: skip
-        return pl.concat(frames)
+                there = pl.read_parquet_schema(path)
+                asked = [name for name in pinned if name in there or name not in later]
+                frames.append(
+                    pl.read_parquet(path, columns=asked, glob=False, hive_partitioning=False)
+                )
+        return pl.concat(frames, how="diagonal")
 
     def answers(self, round: int) -> Journal:
         """The journal of a round's answers that are in no shard yet."""
