@@ -197,9 +197,9 @@ def _totals(
     greedy[:4] = rates * row(1, 1, 0) + (1 - rates) * row(1, 0, 1)
     total += asked.held_out * asked.evaluations * greedy.mean(axis=2)
     variance += asked.held_out * asked.evaluations**2 * greedy.var(axis=2)
-    failed = _odds(seen.failed, rates, rng)[:, 0]
-    variance[0] = variance[0] * (1 + failed) ** 2 + total[0] * failed * (1 + failed)
-    total[0] *= 1 + failed
+    odds = _odds(seen.failed, rates, rng)[:, 0]
+    variance[0] = variance[0] * (1 + odds) ** 2 + total[0] * odds * (1 + odds)
+    total[0] *= 1 + odds
     result: Floats = np.maximum(0, total + np.sqrt(variance) * rng.standard_normal(rates.shape[0]))
     return result
 
