@@ -25,7 +25,6 @@ run's problems misleads.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,38 +32,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.adaptive import Policy
+from generators.pilot_seen import Floats, Pilot, Seen, Tried, columns, priors
 from generators.waves import longest, play_out
 from rsfactory.budget import Prices
 from rsfactory.stats import Z95
 
-Floats = NDArray[np.float64]
-
-
-class Tried(NamedTuple):
-    """One candidate of the pilot."""
-
-    prompt_tokens: int
-    tokens: int
-    seconds: float
-    """Wall time of the request it came with."""
-    correct: bool | None
-    """None where its verdict is no trial (unverifiable)."""
-    requests: int = 1
-    """Requests made until one was answered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pilot:
-    """What was seen."""
-
-    problems: Sequence[Sequence[Tried]]
-    """Candidates of every problem, at least one each; two problems or more."""
-    seconds: float
-    """Wall time of it all."""
-    concurrency: int
-    """Requests under way at a time, at most."""
-    per_request: int = 1
-    """Candidates in a request."""
+__all__ = ["Asked", "Pilot", "Plan", "Range", "Tried", "plan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,24 +82,6 @@ class Plan:
     """Problems with a right candidate, hinted ones left out."""
 
 
-class _Seen(NamedTuple):
-    """The pilot's problems as columns."""
-
-    right: Floats
-    wrong: Floats
-    prompt: Floats
-    seconds: Floats
-    right_tokens: Floats
-    """Expected tokens of a right candidate; of a wrong one below."""
-    wrong_tokens: Floats
-    spread: float
-    """Standard deviation of a candidate's tokens by their mean, within a problem."""
-    lost: tuple[int, int]
-    """Candidates that are no trial, and those that are."""
-    failed: tuple[int, int]
-    """Requests without an answer, and with one."""
-
-
 def plan(pilot: Pilot, asked: Asked, prices: Prices, *, seed: int = 0, draws: int = 400) -> Plan:
     """What a run would cost, each number with its 95% range.
 
@@ -136,9 +91,9 @@ def plan(pilot: Pilot, asked: Asked, prices: Prices, *, seed: int = 0, draws: in
     if len(pilot.problems) < 2 or not all(pilot.problems):
         raise ValueError("expected a pilot of at least two problems with a candidate each")
     rng = np.random.default_rng(seed)
-    seen = _columns(pilot)
+    seen = columns(pilot)
     picked = rng.integers(len(seen.right), size=(draws, len(seen.right)))
-    a, b = _priors(seen, draws, rng)
+    a, b = priors(seen, draws, rng)
     rates = rng.beta(a[:, None] + seen.right[picked], b[:, None] + seen.wrong[picked])
     totals = _totals(seen, picked, rates, asked, rng)
     requests, prompt, completion, work, solved = totals
@@ -158,29 +113,53 @@ def plan(pilot: Pilot, asked: Asked, prices: Prices, *, seed: int = 0, draws: in
 
 
 def _totals(
-    seen: _Seen, picked: NDArray[np.intp], rates: Floats, asked: Asked, rng: np.random.Generator
+    seen: Seen, picked: NDArray[np.intp], rates: Floats, asked: Asked, rng: np.random.Generator
 ) -> Floats:
     """Requests, prompt tokens, completion tokens, request seconds and solved problems of each draw.
 
     Shape: 5 x draws. A draw's problems stand for the run's: their mean times as many, with the
     variance that a sum over so many has.
     """
-    right_tokens, wrong_tokens = seen.right_tokens[picked], seen.wrong_tokens[picked]
-    prompt, seconds = seen.prompt[picked], seen.seconds[picked]
+    costs = _Costs(seen, picked)
+    mean, square = _moments(costs, seen.spread, rates, asked, _odds(seen.lost, rates, rng))
+    problems, answered = asked.problems * asked.rounds, asked.held_out * asked.evaluations
+    total = problems * mean.mean(axis=2)
+    variance = problems * np.maximum(0, square.mean(axis=2) - mean.mean(axis=2) ** 2)
+    greedy = rates * costs.of(1, 1, 0) + (1 - rates) * costs.of(1, 0, 1)
+    total[:4] += answered * greedy.mean(axis=2)
+    variance[:4] += answered * asked.evaluations * greedy.var(axis=2)
+    odds = _odds(seen.failed, rates, rng)[:, 0]
+    variance[0] = variance[0] * (1 + odds) ** 2 + total[0] * odds * (1 + odds)
+    total[0] *= 1 + odds
+    luck = rng.standard_normal(rates.shape[0])
+    result: Floats = np.maximum(0, total + np.sqrt(variance) * luck)
+    return result
 
-    def row(requests: Any, right: Any, wrong: Any) -> Floats:
-        completion = right * right_tokens + wrong * wrong_tokens
-        each = requests * np.ones_like(rates)
-        return np.stack([each, each * prompt, completion, each * seconds])
 
-    lost = _odds(seen.lost, rates, rng)
-    again = lost * (1 + lost)  # variance of how many are lost until one counts
-    unit = row(1, 0, 1)
+class _Costs:
+    """What requests and candidates cost, for each problem of each draw."""
+
+    def __init__(self, seen: Seen, picked: NDArray[np.intp]) -> None:
+        self.right, self.wrong = seen.right_tokens[picked], seen.wrong_tokens[picked]
+        self.prompt, self.seconds = seen.prompt[picked], seen.seconds[picked]
+
+    def of(self, requests: Any, right: Any, wrong: Any) -> Floats:
+        """Requests, prompt tokens, completion tokens and request seconds. Shape: 4 x draws x m."""
+        each = requests * np.ones_like(self.prompt)
+        completion = right * self.right + wrong * self.wrong
+        return np.stack([each, each * self.prompt, completion, each * self.seconds])
+
+
+def _moments(
+    costs: _Costs, spread: float, rates: Floats, asked: Asked, lost: Floats
+) -> tuple[Floats, Floats]:
+    """Mean and mean square of what one problem costs, and of whether it is solved."""
     mean, square = np.zeros((5, *rates.shape)), np.zeros((5, *rates.shape))
-    hinted_requests = -(-asked.hinted // asked.per_request)
+    again = lost * (1 + lost)  # variance of how many are lost until one counts
+    unit, hinted_requests = costs.of(1, 0, 1), -(-asked.hinted // asked.per_request)
     for end in play_out(asked.policy, rates, asked.per_request):
         failed = end.correct == 0
-        made = row(
+        made = costs.of(
             end.requests * (1 + lost) + hinted_requests * failed,
             end.correct * (1 + lost),
             (end.asked - end.correct) * (1 + lost) + asked.hinted * failed,
@@ -189,19 +168,8 @@ def _totals(
         mean += end.chance * value
         square += end.chance * value**2
         square[:4] += end.chance * end.asked * again * unit**2
-        square[2] += end.chance * value[2] * seen.spread**2 * wrong_tokens
-    problems = asked.problems * asked.rounds
-    total = problems * mean.mean(axis=2)
-    variance = problems * np.maximum(0, square.mean(axis=2) - mean.mean(axis=2) ** 2)
-    greedy = np.zeros_like(mean)
-    greedy[:4] = rates * row(1, 1, 0) + (1 - rates) * row(1, 0, 1)
-    total += asked.held_out * asked.evaluations * greedy.mean(axis=2)
-    variance += asked.held_out * asked.evaluations**2 * greedy.var(axis=2)
-    odds = _odds(seen.failed, rates, rng)[:, 0]
-    variance[0] = variance[0] * (1 + odds) ** 2 + total[0] * odds * (1 + odds)
-    total[0] *= 1 + odds
-    result: Floats = np.maximum(0, total + np.sqrt(variance) * rng.standard_normal(rates.shape[0]))
-    return result
+        square[2] += end.chance * value[2] * spread**2 * costs.wrong
+    return mean, square
 
 
 def _odds(counts: tuple[int, int], rates: Floats, rng: np.random.Generator) -> Floats:
@@ -209,70 +177,6 @@ def _odds(counts: tuple[int, int], rates: Floats, rng: np.random.Generator) -> F
     share = rng.beta(counts[0] + 0.5, counts[1] + 0.5, size=(rates.shape[0], 1))
     odds: Floats = share / np.maximum(1 - share, 1e-3)
     return odds
-
-
-def _columns(pilot: Pilot) -> _Seen:
-    tried = [one for problem in pilot.problems for one in problem]
-    trials = [[one for one in problem if one.correct is not None] for problem in pilot.problems]
-    right = np.array([sum(one.correct is True for one in p) for p in trials], dtype=float)
-    wrong = np.array([len(p) for p in trials]) - right
-    means = np.array([np.mean([one.tokens for one in p]) for p in pilot.problems])
-    ratio = _right_by_wrong(pilot.problems)
-    # a problem's mean length is that of its mixture: m = (right r w + wrong w) / (right + wrong)
-    share = np.divide(right, right + wrong, out=np.full_like(right, 0.5), where=right + wrong > 0)
-    wrong_tokens = means / (share * ratio + 1 - share)
-    return _Seen(
-        right=right,
-        wrong=wrong,
-        prompt=np.array([np.mean([one.prompt_tokens for one in p]) for p in pilot.problems]),
-        seconds=np.array([np.mean([one.seconds for one in p]) for p in pilot.problems]),
-        right_tokens=ratio * wrong_tokens,
-        wrong_tokens=wrong_tokens,
-        spread=_spread(pilot.problems),
-        lost=(len(tried) - int((right + wrong).sum()), int((right + wrong).sum())),
-        failed=(sum(max(1, one.requests) - 1 for one in tried), len(tried)),
-    )
-
-
-def _spread(problems: Sequence[Sequence[Tried]]) -> float:
-    """Standard deviation of tokens by their mean, within problems; 0.5 where nothing tells."""
-    square, freedom = 0.0, 0
-    for problem in problems:
-        tokens = np.array([one.tokens for one in problem], dtype=float)
-        if len(tokens) > 1 and tokens.any():
-            square += float(((tokens / tokens.mean() - 1) ** 2).sum())
-            freedom += len(tokens) - 1
-    return math.sqrt(square / freedom) if freedom else 0.5
-
-
-def _right_by_wrong(problems: Sequence[Sequence[Tried]]) -> float:
-    """Length of right candidates by that of wrong ones, within problems that have both; else 1."""
-    right = wrong = 0.0
-    for problem in problems:
-        ours = [one.tokens for one in problem if one.correct is True]
-        others = [one.tokens for one in problem if one.correct is False]
-        if ours and others:
-            right, wrong = right + float(np.mean(ours)), wrong + float(np.mean(others))
-    return right / wrong if right and wrong else 1.0
-
-
-def _priors(seen: _Seen, draws: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Draws of the a and b of the pass rates' beta distribution, given the pilot's counts.
-
-    The grid has means from 0.01 to 0.99 and a + b from 0.3 to 30 (even in the logarithm), each as
-    likely as the other beforehand.
-    """
-    means, sizes = np.meshgrid(np.linspace(0.01, 0.99, 50), np.geomspace(0.3, 30, 12))
-    a, b = (means * sizes).ravel(), ((1 - means) * sizes).ravel()
-    gamma = np.vectorize(math.lgamma)
-    counts, times = np.unique(np.stack([seen.right, seen.wrong]), axis=1, return_counts=True)
-    likely = np.zeros_like(a)
-    for right, wrong, many in zip(*counts, times, strict=True):
-        beta = gamma(a + right) + gamma(b + wrong) - gamma(a + b + right + wrong)
-        likely += many * (beta - gamma(a) - gamma(b) + gamma(a + b))
-    chance = np.exp(likely - likely.max())
-    at = rng.choice(len(a), size=draws, p=chance / chance.sum())
-    return a[at], b[at]
 
 
 def _seconds(pilot: Pilot, asked: Asked, work: Floats, wide: float) -> Range:
