@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rsfactory.recipe import AdaptiveSection
+from rsfactory.records import Outcome
 from rsfactory.stats import wilson
 
 STEP = 4
@@ -89,6 +90,11 @@ def policy_of(section: AdaptiveSection, num_samples: int) -> Policy:
         first=section.first,
         hopeless=section.hopeless,
     )
+
+
+def trial(outcome: Outcome) -> bool | None:
+    """Whether a verdict's candidate is right; None where it is no trial and does not count."""
+    return None if outcome is Outcome.UNVERIFIABLE else outcome is Outcome.CORRECT
 
 
 def target(policy: Policy, asked: int, correct: int) -> int:

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stopping_rules import NAMES, play, policies
 
-from generators.adaptive import REASONS, Policy, looks, policy_of, target
+from generators.adaptive import REASONS, Policy, looks, policy_of, target, trial
 from rsfactory.recipe import AdaptiveSection
+from rsfactory.records import Outcome
 from rsfactory.stats import wilson
 
 CORRECT = Policy(name="correct", num_samples=16, correct=2)
@@ -92,6 +93,10 @@ def test_difficulty_asks_more_of_the_harder() -> None:
     assert targets[0] == 8
     assert targets[-1] == 1
     assert targets == sorted(targets, reverse=True)
+
+
+def test_what_is_our_fault_is_no_trial() -> None:
+    assert [trial(outcome) for outcome in Outcome] == [True, False, False, False, None]
 
 
 def test_impossible_counts_are_refused() -> None:
