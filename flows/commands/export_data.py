@@ -14,18 +14,22 @@ FORMATS = (".jsonl", ".parquet")
 
 QUERY = """
 WITH
+told AS (SELECT DISTINCT ON (id) id, licence, provenance FROM problems),
 trained AS (SELECT DISTINCT ON (candidate_id) * FROM training_rows ORDER BY candidate_id, round),
 asked AS (
     SELECT problem_id, min(prompt_id) AS prompt_id FROM candidates WHERE NOT hinted GROUP BY 1)
 SELECT
     l.candidate_id AS id, t.system, t.prompt, coalesce(t.completion, l.completion) AS completion,
-    l.problem_id, l.problem, l.answer, l.source, l."row", l.domain, l.teacher, l.round, l.hinted,
+    l.problem_id, l.problem, l.answer, l.source, l."row",
+    coalesce(p.licence, 'unknown') AS licence, coalesce(p.provenance, 'unknown') AS provenance,
+    l.domain, l.teacher, l.round, l.hinted,
     coalesce(t.prompt_id, a.prompt_id) AS prompt_id,
     l.template || '@' || l.template_version AS template,
     l.verifier || '@' || l.verifier_version AS verifier, l.extracted, l.flags, l.seed,
     l.training_set, l.trained_in
 FROM lineage l
 LEFT JOIN trained t ON t.candidate_id = l.candidate_id
+LEFT JOIN told p ON p.id = l.problem_id
 LEFT JOIN asked a ON a.problem_id = l.problem_id
 WHERE l.selected ORDER BY l.round, l.problem_id, l.hinted, l."index"
 """
