@@ -15,8 +15,9 @@ asked AS (
     SELECT problem_id, min(prompt_id) AS prompt_id FROM candidates WHERE NOT hinted GROUP BY 1)
 SELECT
     l.candidate_id AS id, t.system, t.prompt, coalesce(t.completion, l.completion) AS completion,
-    l.reasoning, l.problem_id, l.problem, l.answer, l.source, l."row", l.domain, l.licence,
-    l.provenance, l.teacher, l.round, l.hinted, l.finish_reason, l.tokens, l.pass_rate,
+    l.reasoning, l.problem_id, l.problem, l.answer, l.source, l."row", l.domain,
+    coalesce(l.licence, 'unknown') AS licence, coalesce(l.provenance, 'unknown') AS provenance,
+    l.teacher, l.round, l.hinted, l.finish_reason, l.tokens, l.pass_rate,
     coalesce(t.prompt_id, a.prompt_id) AS prompt_id,
     l.template || '@' || l.template_version AS template,
     l.verifier || '@' || l.verifier_version AS verifier, l.extracted, l.flags, l.seed,

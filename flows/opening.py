@@ -89,13 +89,17 @@ def _sources(recipe: Recipe, seed: int) -> tuple[ProblemSet, ProblemSet | None]:
         verifier=section.verifier, seed=seed, limit=section.limit,
         purpose="both" if section.held_out is None and recipe.flow == "star" else "train",
         gold=deciders.needs_gold(section.verifier),
+        licence=section.licence, provenance=section.provenance,
     )  # fmt: skip
     grouped = section.verifier in GROUP_VERIFIERS
     if section.held_out is None and (not grouped or recipe.flow == "collect"):
         return source, None
+    same = section.held_out in (None, section.source)
     other = open_source(
         section.held_out or section.source,
-        params=section.params if section.held_out in (None, section.source) else {},
+        params=section.params if same else {},
+        licence=section.licence if same else None,
+        provenance=section.provenance if same else None,
         columns=section.columns,
         verifier=None if grouped else section.verifier,  # agreement measures no accuracy
         seed=seed, limit=None, purpose="held_out" if section.held_out else "both",

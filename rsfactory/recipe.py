@@ -31,11 +31,17 @@ class ProblemsSection(Section):
     """Which problems, and how many."""
 
     source: str
-    """``gym:FAMILY`` (generated), a JSONL/CSV/Parquet file, or a Hub id ``owner/name``."""
+    """``gym:FAMILY[@LEVEL]`` (generated), a mix ``gym:FAMILY=2,FAMILY=1``, a JSONL/CSV/Parquet
+    file, or a Hub id ``owner/name`` (docs/sources.md)."""
     params: dict[str, Any] = {}
-    """Parameters of a generated family."""
+    """Parameters of a generated family; of a mix a table for each family."""
     columns: dict[str, str] = {}
-    """For files: problem, answer, choices, solution, metadata -> the file's column."""
+    """For files: problem, answer, choices, solution, metadata, licence, provenance -> the file's
+    column."""
+    licence: str | None = None
+    """The source's licence, for rows that do not say it; by default what is known of the source."""
+    provenance: str | None = None
+    """How the source's golds were obtained, likewise."""
     verifier: str | None = None
     """Verifier that decides; by default the one the source's format names. `judge` and `majority`
     take training problems without an answer too."""
