@@ -99,6 +99,16 @@ def test_intervals_cover(policy: Policy) -> None:
         assert 0 <= one.low <= one.mean <= one.high <= 1
 
 
+@settings(max_examples=30, deadline=None)
+@given(policies(40), st.floats(0, 1))
+def test_intervals_cover_under_any_policy(policy: Policy, rate: float) -> None:
+    found = [interval(policy, e.asked, e.correct) for e in ends(policy)]
+    weights = chances(policy, rate).tolist()
+    covered = [w for w, i in zip(weights, found, strict=True) if i.low <= rate <= i.high]
+    assert math.fsum(covered) >= 0.95 - 1e-9
+    assert all(0 <= i.low <= i.mean <= i.high <= 1 for i in found)
+
+
 @pytest.mark.parametrize("cut", [3, 7, 20])
 def test_intervals_cover_where_the_budget_cuts(cut: int) -> None:
     policy = Policy(name="correct", num_samples=64, correct=4)
