@@ -35,10 +35,19 @@ class Meter:
 
     def add(self, candidate: Candidate) -> None:
         """Books an answer."""
-        self._answers += 1
-        self._requests += candidate.requests
-        self._prompt_tokens += candidate.prompt_tokens
-        self._tokens += candidate.tokens
+        self.book(
+            answers=1,
+            requests=candidate.requests,
+            prompt_tokens=candidate.prompt_tokens,
+            tokens=candidate.tokens,
+        )
+
+    def book(self, *, answers: int, requests: int, prompt_tokens: int, tokens: int) -> None:
+        """Books what several answers took."""
+        self._answers += answers
+        self._requests += requests
+        self._prompt_tokens += prompt_tokens
+        self._tokens += tokens
 
     @property
     def here(self) -> Spent:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from filters.verify import GROUP_VERIFIERS
-from flows import known, stream
+from flows import known, stream, stream_parts
 from flows.asking import asking_of, policy_for, record_prompts
 from flows.context import Run
 from flows.tasks import log, shard_task
@@ -88,7 +88,9 @@ def _sample(
     known.refuse_growing_groups(run, round, agenda, problems)
     record_prompts(run, round, problems, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
-    if isinstance(teacher, Remote):
+    if isinstance(teacher, Remote) and run.recipe.sample.processes > 1 and agenda.total:
+        stream_parts.sample(run, round, stage, agenda, hinted=hinted)
+    elif isinstance(teacher, Remote):
         stream.sample(run, round, stage, teacher, agenda, by_id)
     else:
         _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))

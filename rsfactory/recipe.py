@@ -116,6 +116,8 @@ class SampleSection(Section):
     """Length limit of one completion; by default the template's own."""
     shard_size: int = Field(96, gt=0)
     """Completions in a shard: written together, and what a kill costs a local teacher at most."""
+    processes: int = Field(1, gt=0)
+    """Sampling processes of a teacher behind an address (`openai:`)."""
     reuse: list[str] = []
     """Runs whose answers are taken over where they were asked the same (by name or folder)."""
 
@@ -311,8 +313,8 @@ MORE_KNOBS = (
 """Settings that only ask for more: raising them continues the same run (docs/decisions/004)."""
 
 FREE_KNOBS = (
-    "budget", "sample.reuse", "endpoint.n", "endpoint.concurrency", "endpoint.requests_per_minute",
-    "endpoint.prompt_tokens_per_minute", "endpoint.completion_tokens_per_minute",
+    "budget", "sample.reuse", "sample.processes", "endpoint.n", "endpoint.concurrency",
+    "endpoint.requests_per_minute", "endpoint.prompt_tokens_per_minute", "endpoint.completion_tokens_per_minute",
     "endpoint.timeout", "endpoint.connect_timeout", "endpoint.max_requests",
     "endpoint.price_prompt", "endpoint.price_completion",
 )  # fmt: skip
