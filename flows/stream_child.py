@@ -112,7 +112,7 @@ def _sample(job: dict[str, Any], parent: Parent, telling: Telling) -> None:
         verifiers = held.enter_context(VerifierPool())
         meter = Shared(recipe, store, parent, telling)
         run = Run(job["name"], recipe, job["seed"], store, telling, _source(mine, job["seed"]),
-                  None, verifiers, meter)  # fmt: skip
+                  None, verifiers, meter, journals=False)  # fmt: skip
         held.callback(run.release)
         teacher = run.teacher(None)
         asking = asking_of(run, round, teacher, hinted=hinted)
