@@ -314,9 +314,9 @@ MORE_KNOBS = (
 
 FREE_KNOBS = (
     "budget", "sample.reuse", "sample.processes", "endpoint.n", "endpoint.concurrency",
-    "endpoint.requests_per_minute", "endpoint.prompt_tokens_per_minute", "endpoint.completion_tokens_per_minute",
-    "endpoint.timeout", "endpoint.connect_timeout", "endpoint.max_requests",
-    "endpoint.price_prompt", "endpoint.price_completion",
+    "endpoint.requests_per_minute", "endpoint.prompt_tokens_per_minute",
+    "endpoint.completion_tokens_per_minute", "endpoint.timeout", "endpoint.connect_timeout",
+    "endpoint.max_requests", "endpoint.price_prompt", "endpoint.price_completion",
 )  # fmt: skip
 """Settings that decide no text and no verdict: any change continues the same run."""
 
