@@ -1,8 +1,9 @@
 """One address: what is under way there, how much it bears, and whether it is there at all.
 
 The breaker: after `ROW` faults in a row that say that nobody is there (no connection, time-outs,
-502, 503, 504, 529) and none answered for a second, the address is left alone for a growing time
-and then probed with one request. Any answer of a server, 429 and 400 too, closes it again. A
+502, 503, 504, 529) the address is left alone for a growing time and then probed with one request;
+where the connection stands, nothing must have been answered for a second, too, since a crowded
+server says 503 many times in a row. Any answer of a server, 429 and 400 too, closes it again. A
 failed probe is not counted against its candidate, so that a server that comes back within `OUTAGE`
 seconds loses nothing. Faults of single answers (500, cut bodies, no choices) do not open it.
 """
@@ -57,6 +58,11 @@ class Address:
         self._open_until = 0.0
         self._down_since: float | None = None
         self._probing = False
+
+    @property
+    def load(self) -> float:
+        """What is under way for what it bears; faults in a row weigh, since those end quickly."""
+        return (self.in_flight + ROW * self._row) / self.limit.now
 
     @property
     def open(self) -> bool:
@@ -124,7 +130,7 @@ class Address:
         if fault.crowded and self.limit.crowded(sent, now) and fault.wait:
             self.paused_until = max(self.paused_until, now + fault.wait)
         if fault.down:
-            self._nobody(now)
+            self._nobody(now, there=fault.cause != "connect")
         else:
             self._alive()
 
@@ -132,13 +138,14 @@ class Address:
         self._row, self._open_for, self._open_until = 0, 0.0, 0.0
         self._down_since = None
 
-    def _nobody(self, now: float) -> None:
+    def _nobody(self, now: float, *, there: bool) -> None:
         if self._row == 0:
             self._row_began = now
         self._row += 1
         if self._down_since is not None and now < self._open_until:
             return  # sent before it was left alone
-        if self._down_since is None and (self._row < ROW or now - self._row_began < 1.0):
+        long = not there or now - self._row_began >= 1.0
+        if self._down_since is None and (self._row < ROW or not long):
             return
         self._down_since = self._down_since or now
         self._open_for = min(OPEN_MOST, 2 * self._open_for or OPEN_FIRST)

@@ -97,7 +97,8 @@ class Form:
         if asked < 2 or asked > self.per_request:
             return ""
         if came >= asked:
-            self._short, self._most = 0, 0
+            if asked > self._most:  # else it is what the short ones gave, too
+                self._short, self._most = 0, 0
             self._proven = max(self._proven, asked)
             return ""
         self._short += 1

@@ -70,8 +70,7 @@ class Line:
     def _pick(self, now: float) -> Address | None:
         best, least = None, float("inf")
         for address in self._addresses:
-            load = address.in_flight / address.limit.now
-            if load < least and address.ready(now):
+            if address.ready(now) and (load := address.load) < least:
                 best, least = address, load
         return best
 
