@@ -4,6 +4,7 @@ Every kind gives a `ProblemSet`: problems held out for evaluation, and apart fro
 problems to train on, drawn round by round. `open_source` makes one from the user's words.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -116,6 +117,8 @@ def open_source(
     )
     if spec.startswith("gym:"):
         return gym.open_set(spec.removeprefix("gym:"), options)
+    if spec.startswith("dataset:"):
+        return _of_traces(spec, options)
     if Path(spec).suffix.lower() in files.READERS or Path(spec).is_file():
         return files.open_set(spec, options)
     if (spec and Path(spec).is_dir()) or _HUB_ID.fullmatch(spec):
@@ -128,6 +131,15 @@ def open_source(
         f"no problem source is called {spec!r}; give gym:FAMILY[@LEVEL], a file "
         f"({', '.join(files.READERS)}), a Hub id owner/name[:config][@split] or module:name"
     )
+
+
+def _of_traces(spec: str, options: Options) -> FiniteSet:
+    """The problems that a set of traces has golds for."""
+    from generators.traces import TraceSet
+
+    with contextlib.closing(TraceSet(spec, columns=options.columns)) as traces:
+        found = traces.problems(options.verifier, gold=options.gold, said=options.said)
+        return FiniteSet(traces.name, found, options)
 
 
 def _told(source: ProblemSource, options: Options) -> Iterator[Problem]:

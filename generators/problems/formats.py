@@ -346,7 +346,7 @@ def _flat_choice(row: Row) -> Parts:
 
 def _plain(row: Row, question: str, answer: str | None, solution: str | None) -> Parts:
     worked = str(row.get(solution) or "") if solution else ""
-    boxed = _last_box(worked)
+    boxed = last_box(worked)
     gold = text_of(row, answer) if answer else boxed
     if not gold:
         raise BadRow(f"expected a gold answer in \\boxed{{}}, got {shown(worked)}")
@@ -401,7 +401,7 @@ def _choice(stem: str, listed: Any, gold: Any) -> Parts:
     return Parts(prompt=f"{stem}\n{choices.listed(texts)}", answer=letter, choices=tuple(texts))
 
 
-def _last_box(text: str) -> str | None:
+def last_box(text: str) -> str | None:
     r"""Content of the last ``\boxed{...}``, braces balanced; None where there is none."""
     start = text.rfind("\\boxed{")
     depth, begin = 0, start + len("\\boxed{")
