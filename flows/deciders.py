@@ -158,7 +158,7 @@ def _judge_faults(recipe: Recipe) -> list[str]:
             '"student" or "scripted"'
         )
     else:
-        teachers.check(teachers.of_judge(section.teacher, recipe.model.student))
+        teachers.check(teachers.of_judge(section.teacher, recipe.model.student), recipe)
     if section.temperature == 0 and section.votes > 1:
         faults.append(
             f"{section.votes} votes at judge.temperature = 0 are one vote; "

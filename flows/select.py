@@ -1,12 +1,15 @@
 """Checks and selection: which candidates of a round go to training, and why the others do not."""
 
+from collections.abc import Sequence
+
 from filters.checks import CHECKS
 from filters.select import select_candidates
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
 from flows.verify import part_of
+from rsfactory.ids import content_id
 from rsfactory.recipe import treatment
-from rsfactory.records import Candidate, Flag, Problem, Selection
+from rsfactory.records import Candidate, Flag, Problem, Selection, newest
 from rsfactory.store import CANDIDATES, FLAGS, SELECTIONS, VERDICTS, read_shard
 
 
@@ -29,33 +32,44 @@ def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:
 def select(run: Run, round: int) -> list[Selection]:
     """One selection a candidate: selected, or the first rule that rejects it.
 
-    Exact duplicates are looked for in this round and in all earlier selected ones.
+    Exact duplicates are looked for in this round and in all earlier selected ones. Where nothing is
+    trained, candidates may be added later: every set of candidates has a selection of its own.
     """
-    if not run.store.has(SELECTIONS, round, "round"):
-        target = training_set(run, round)
-        rows = [
-            Selection(
-                id=Selection.key(candidate.id, target),
-                candidate_id=candidate.id,
-                training_set=target,
-                round=round,
-                selected=rejection is None,
-                rejected_by=rejection.rule if rejection else None,
-                reason=rejection.reason if rejection else "correct, distinct, within the bound",
-            )
-            for candidate, rejection in select_candidates(
-                run.store.read(CANDIDATES, round),
-                {v.candidate_id: v for v in run.store.read(VERDICTS, round)},
-                run.store.read(FLAGS, round),
-                earlier=_selected_before(run, round),
-                max_per_problem=run.recipe.select.max_per_problem,
-                reject_flags=[n for n in CHECKS if treatment(run.recipe, n) == "reject"],
-                max_length=run.recipe.sft.max_length,
-            )
-        ]
-        run.store.write(SELECTIONS, round, "round", rows)
+    candidates = newest(run.store.read(CANDIDATES, round))
+    part, target = "round", training_set(run, round)
+    if run.recipe.flow == "collect":
+        part = content_id("set", sorted(candidate.id for candidate in candidates))
+        target = f"{target}/{part}"
+    if not run.store.has(SELECTIONS, round, part):
+        rows = _decide(run, round, candidates, target)
+        run.store.write(SELECTIONS, round, part, rows)
         log(f"selected {sum(r.selected for r in rows)} of {len(rows)} candidates")
-    return run.store.read(SELECTIONS, round)
+    return read_shard(SELECTIONS, run.store.path(SELECTIONS, round, part))
+
+
+def _decide(run: Run, round: int, candidates: Sequence[Candidate], target: str) -> list[Selection]:
+    decided = select_candidates(
+        candidates,
+        {v.candidate_id: v for v in run.store.read(VERDICTS, round)},
+        run.store.read(FLAGS, round),
+        earlier=_selected_before(run, round),
+        max_per_problem=run.recipe.select.max_per_problem,
+        reject_flags=[n for n in CHECKS if treatment(run.recipe, n) == "reject"],
+        max_length=run.recipe.sft.max_length,
+        finish_reasons=run.recipe.select.finish_reasons,
+    )
+    return [
+        Selection(
+            id=Selection.key(candidate.id, target),
+            candidate_id=candidate.id,
+            training_set=target,
+            round=round,
+            selected=rejection is None,
+            rejected_by=rejection.rule if rejection else None,
+            reason=rejection.reason if rejection else "correct, whole, distinct, within the bound",
+        )
+        for candidate, rejection in decided
+    ]
 
 
 def _selected_before(run: Run, round: int) -> list[Candidate]:

@@ -5,6 +5,7 @@ processes that make the same thing make the same key. Every field is a scalar or
 a record is one row of a Parquet shard, and its class is the shard's schema.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -159,6 +160,43 @@ class Candidate:
         return content_id("c", problem_id, prompt_id, teacher, sampling, index, attempt)
 
 
+def newest(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The newest attempt of every candidate, in the order given."""
+    rows = list(candidates)
+    last = {_place(row): row.attempt for row in sorted(rows, key=lambda row: row.attempt)}
+    return [row for row in rows if row.attempt == last[_place(row)]]
+
+
+def _place(row: Candidate) -> tuple[str, str, str, str, int]:
+    return row.problem_id, row.prompt_id, row.teacher, row.sampling, row.index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRate:
+    """How often a teacher solves a problem, and why it was asked no further."""
+
+    id: str
+    problem_id: str
+    teacher: str
+    sampling: str
+    round: int
+    asked: int
+    """Candidates that count, hinted ones left out."""
+    correct: int
+    mean: float | None
+    """Unbiased under the stopping rule (docs/adaptive.md); None where a verifier was at fault."""
+    low: float | None
+    high: float | None
+    stopped_by: str
+    """``num_samples``, ``correct``, ``interval``, ``difficulty``, ``hopeless``; ``budget`` or
+    ``no_answer`` where its last wave is not whole."""
+
+    @staticmethod
+    def key(problem_id: str, teacher: str, sampling: str, round: int, asked: int) -> str:
+        """Hash of who was asked what, and how often."""
+        return content_id("q", problem_id, teacher, sampling, round, asked)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What a verifier decided about a candidate."""
@@ -211,7 +249,8 @@ class Selection:
     round: int
     selected: bool
     rejected_by: str | None
-    """``outcome``, ``flag``, ``length``, ``duplicate``, ``max_per_problem``; None when selected."""
+    """``outcome``, ``finish``, ``flag``, ``length``, ``duplicate``, ``max_per_problem``; None when
+    selected."""
     reason: str
 
     @staticmethod
@@ -284,16 +323,26 @@ class RoundReport:
     pool: int
     tokens: int
     """Completion tokens sampled in this round, evaluation and GRPO left out."""
-    accuracy: float
-    low: float
-    high: float
-    change: float
+    accuracy: float | None
+    """On held-out problems; None where the recipe trains nothing."""
+    low: float | None
+    high: float | None
+    change: float | None
     """Paired with the evaluation before this round: mean difference, and its 95% interval."""
-    change_low: float
-    change_high: float
+    change_low: float | None
+    change_high: float | None
     gate: Gate
     gate_reason: str
     grpo: str
     """JSON: what GRPO sampled and gained; ``{}`` where it did not run."""
     seconds: str
     """JSON: stage -> seconds, over all starts of the command that worked on it."""
+    pass_rate: float | None = None
+    """Mean over the round's problems, unbiased under the stopping rule, and its 95% interval."""
+    pass_rate_low: float | None = None
+    pass_rate_high: float | None = None
+    requests: int = 0
+    """Requests that the round's candidates took."""
+    prompt_tokens: int = 0
+    cost: float | None = None
+    """USD, where the recipe says what tokens cost."""
