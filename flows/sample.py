@@ -78,7 +78,7 @@ def _sample(
     hinted: bool,
 ) -> None:
     teacher = run.teacher(checkpoint)
-    asking = asking_of(run, round, teacher, hinted=hinted)
+    asking = asking_of(run, round, teacher.identity, hinted=hinted)
     by_id = {problem.id: problem for problem in problems}
     known.recover(run, round)
     known.reuse(run, asking, problems, policy.num_samples)

@@ -115,7 +115,7 @@ def _sample(job: dict[str, Any], parent: Parent, telling: Telling) -> None:
                   None, verifiers, meter, journals=False)  # fmt: skip
         held.callback(run.release)
         teacher = run.teacher(None)
-        asking = asking_of(run, round, teacher, hinted=hinted)
+        asking = asking_of(run, round, teacher.identity, hinted=hinted)
         policy = Fixed(recipe.rationalize.num_samples) if hinted else policy_for(recipe)
         agenda = Agenda(mine, asking, policy, known.known(run, asking, run.max_tokens()))
         stage = "rationalize" if hinted else "sample"

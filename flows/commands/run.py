@@ -118,6 +118,10 @@ def settings_of(
         "sample.reuse": list(flags["reuse"]) or None,
     }
     settings = {key: value for key, value in given.items() if value is not None}
+    teacher = flags["teacher"] or ""
+    if teacher.startswith("dataset:") and flags["problems"] is None:
+        settings["problems.source"] = teacher  # the golds that the traces carry
+        flags = {**flags, "problems": teacher}
     changed = dict(parse_setting(text) for text in changes)
     if flags["problems"] is not None and flags["problems"] != _own_source(recipe, changed):
         settings["problems.params"] = {}  # those of a generated family fit no other source
