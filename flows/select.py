@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from filters.checks import CHECKS
+from filters.checks import CHECKS, flags_of
 from filters.select import select_candidates
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
@@ -29,13 +29,9 @@ def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:
 
 
 def _check_shard(run: Run, round: int, problems: dict[str, Problem], shard: Path) -> None:
-    found = [
-        flag
-        for candidate in read_shard(CANDIDATES, shard)
-        for name, one in CHECKS.items()
-        if treatment(run.recipe, name) != "ignore"
-        for flag in one.check(problems[candidate.problem_id], candidate)
-    ]
+    wanted = {name for name in CHECKS if treatment(run.recipe, name) != "ignore"}
+    rows = read_shard(CANDIDATES, shard)
+    found = [flag for row in rows for flag in flags_of(problems[row.problem_id], row, wanted)]
     run.store.write(FLAGS, round, part_of(shard), found)
 
 
