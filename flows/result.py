@@ -94,8 +94,8 @@ def load_result(store: Store) -> RunResult:
 
 
 def newest_reports(store: Store) -> list[RoundReport]:
-    """The report of every round that ended, of the most candidates where there are several."""
-    rows = sorted(store.read(ROUNDS), key=lambda report: (report.round, report.sampled))
+    """The newest report of every round that ended."""
+    rows = sorted(store.read(ROUNDS), key=lambda report: (report.round, report.attempts))
     return list({report.round: report for report in rows}.values())
 
 
