@@ -85,7 +85,7 @@ class Run:
         if self._teacher is None or self._teacher_key != key:
             self.release()
             self._teacher, self._teacher_key = make(), key
-        teachers.teach(self._teacher, self.store.read(PROBLEMS))
+        teachers.teach(self._teacher, lambda: self.store.read(PROBLEMS))
         return self._teacher
 
     def release(self) -> None:

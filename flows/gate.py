@@ -97,14 +97,15 @@ def round_report(
     gate_reason: str,
 ) -> RoundReport:
     """What a round sampled, verified and selected; accuracy and training are left open."""
-    candidates = newest(run.store.read(CANDIDATES, round))
+    rows = run.store.read(CANDIDATES, round)
+    candidates = newest(rows)
     verdicts = {v.candidate_id: v.outcome for v in run.store.read(VERDICTS, round)}
     outcomes = Counter(verdicts[c.id] for c in candidates)
     hinted = [c for c in candidates if c.hinted]
     rate = mean_of_round(newest_rates(run, round))
     spent = spent_of(run.store, round)
     return RoundReport(
-        id=content_id("d", run.name, round, len(candidates)),
+        id=content_id("d", run.name, round, len(rows)),
         run=run.name,
         round=round,
         sampler=checkpoint.id if checkpoint else run.recipe.sample.teacher,
@@ -138,6 +139,7 @@ def round_report(
         requests=spent.requests,
         prompt_tokens=spent.prompt_tokens,
         cost=spent.cost(run.meter.prices),
+        attempts=len(rows),
     )
 
 

@@ -126,6 +126,6 @@ def _of(answer: Candidate) -> Spent:
 
 def _sums(store: Store, table: Table[Candidate], round: int) -> Spent:
     names = ("requests", "prompt_tokens", "tokens")
-    rows = store.columns(table, round, names).filter(pl.col("requests") > 0)
+    rows = store.columns(table, round, names).filter(pl.col("requests").fill_null(1) > 0)
     requests, prompt_tokens, tokens = rows.select(*names).sum().row(0)
     return Spent(requests=requests, prompt_tokens=prompt_tokens, completion_tokens=tokens)

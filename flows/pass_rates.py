@@ -12,6 +12,7 @@ from flows.known import known
 from generators.adaptive import Policy as Adaptive
 from generators.adaptive import policy_of
 from generators.agenda import Agenda, Fixed, Policy, State
+from generators.sample import Asking
 from rsfactory.ids import content_id
 from rsfactory.records import Checkpoint, PassRate, Problem
 from rsfactory.stats import Interval
@@ -24,11 +25,18 @@ def pass_rates(
     """A rate for every problem that was asked; written once for each set of answers."""
     teacher, policy = run.teacher(checkpoint), policy_for(run.recipe)
     asking = asking_of(run, round, teacher.identity, hinted=False)
-    agenda = Agenda(problems, asking, policy, known(run, asking, run.max_tokens()))
+    there = known(run, asking, run.max_tokens())
+    agenda = Agenda(problems, asking, policy, there)
     agenda.wave()
     rule = policy_of(run.recipe.adaptive, run.recipe.sample.num_samples)
     rows = [
-        _rate(state, policy, rule, asking.teacher, asking.sampling, round)
+        _rate(
+            state,
+            policy,
+            rule,
+            asking,
+            sum(k.attempt + 1 for k in there[state.problem.id].values()),
+        )
         for state in agenda.ended()
         if state.asked
     ]
@@ -39,8 +47,8 @@ def pass_rates(
 
 
 def newest_rates(run: Run, round: int) -> list[PassRate]:
-    """The rate of every problem of a round that is made of the most candidates."""
-    rows = sorted(run.store.read(PASS_RATES, round), key=lambda row: row.asked)
+    """The newest rate of every problem of a round."""
+    rows = sorted(run.store.read(PASS_RATES, round), key=lambda row: row.attempts)
     return list({(row.problem_id, row.teacher, row.sampling): row for row in rows}.values())
 
 
@@ -52,24 +60,23 @@ def mean_of_round(rows: Sequence[PassRate]) -> Interval | None:
     return mean_of(known_ones) if known_ones else None
 
 
-def _rate(
-    state: State, policy: Policy, rule: Adaptive, teacher: str, sampling: str, round: int
-) -> PassRate:
+def _rate(state: State, policy: Policy, rule: Adaptive, asking: Asking, attempts: int) -> PassRate:
     asked = state.asked if isinstance(policy, Fixed) else state.trials
     rate = _interval(rule, state)
-    key = PassRate.key(state.problem.id, teacher, sampling, round, state.asked)
+    key = state.problem.id, asking.teacher, asking.sampling, asking.round
     return PassRate(
-        id=key,
+        id=PassRate.key(*key, attempts),
         problem_id=state.problem.id,
-        teacher=teacher,
-        sampling=sampling,
-        round=round,
+        teacher=asking.teacher,
+        sampling=asking.sampling,
+        round=asking.round,
         asked=asked,
         correct=state.correct,
         mean=rate.mean if rate else None,
         low=rate.low if rate else None,
         high=rate.high if rate else None,
         stopped_by=state.reason or "budget",
+        attempts=attempts,
     )
 
 

@@ -5,12 +5,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from flows.gate import change_between
 from flows.tallies import Tally, tallies
 from rsfactory.errors import FactoryError, StoreError
-from rsfactory.records import Evaluation, Outcome, RoundReport
+from rsfactory.records import Candidate, Evaluation, Outcome, RoundReport
 from rsfactory.stats import Interval
-from rsfactory.store import CANDIDATES, EVALUATION_CANDIDATES, EVALUATIONS, ROUNDS, Store
+from rsfactory.store import (
+    CANDIDATES,
+    EVALUATION_CANDIDATES,
+    EVALUATIONS,
+    ROUNDS,
+    Store,
+    Table,
+)  # fmt: skip
 
 FILES = ("collected.parquet", "collected.jsonl")
 """The selected rows of a run that trains nothing, in its folder."""
@@ -85,17 +94,21 @@ def load_result(store: Store) -> RunResult:
         change=change_between(start, last) if start and last else None,
         seconds=round(sum(e["seconds"] for e in store.journal_entries() if "stage" in e), 1),
         tokens=sum(
-            int(store.columns(table, round, ["tokens"])["tokens"].sum())
-            for table, there in rounds.items()
-            for round in there
+            tokens_of(store, table, round) for table, there in rounds.items() for round in there
         ),
         tallies=tallies(store),
     )
 
 
+def tokens_of(store: Store, table: Table[Candidate], round: int) -> int:
+    """Completion tokens that this run sampled in a round; answers of other runs are left out."""
+    rows = store.columns(table, round, ["tokens", "requests"])
+    return int(rows.filter(pl.col("requests").fill_null(1) > 0)["tokens"].sum())
+
+
 def newest_reports(store: Store) -> list[RoundReport]:
-    """The report of every round that ended, of the most candidates where there are several."""
-    rows = sorted(store.read(ROUNDS), key=lambda report: (report.round, report.sampled))
+    """The newest report of every round that ended."""
+    rows = sorted(store.read(ROUNDS), key=lambda report: (report.round, report.attempts))
     return list({report.round: report for report in rows}.values())
 
 

@@ -42,15 +42,17 @@ def select(run: Run, round: int) -> list[Selection]:
     Exact duplicates are looked for in this round and in all earlier selected ones. Where nothing is
     trained, candidates may be added later: every set of candidates has a selection of its own.
     """
-    candidates = newest(run.store.read(CANDIDATES, round))
+    rows = run.store.read(CANDIDATES, round)
+    candidates = newest(rows)
     part, target = "round", training_set(run, round)
     if run.recipe.flow == "collect":
-        part = content_id("set", sorted(candidate.id for candidate in candidates))
+        # Rows are only ever added: of two sets the later one is larger, and its name the greater.
+        part = f"{len(rows):09d}-{content_id('set', sorted(row.id for row in rows))}"
         target = f"{target}/{part}"
     if not run.store.has(SELECTIONS, round, part):
-        rows = _decide(run, round, candidates, target)
-        run.store.write(SELECTIONS, round, part, rows)
-        log(f"selected {sum(r.selected for r in rows)} of {len(rows)} candidates")
+        decided = _decide(run, round, candidates, target)
+        run.store.write(SELECTIONS, round, part, decided)
+        log(f"selected {sum(r.selected for r in decided)} of {len(decided)} candidates")
     return read_shard(SELECTIONS, run.store.path(SELECTIONS, round, part))
 
 

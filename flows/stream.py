@@ -17,8 +17,7 @@ from flows.context import Run
 from flows.known import part_of
 from flows.tasks import log, shard_task
 from generators.agenda import Agenda
-from generators.engine import Sampling
-from rsfactory.contracts import Teacher
+from generators.engine import Remote, Sampling
 from rsfactory.errors import NoAnswer
 from rsfactory.journal import discard
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
@@ -34,7 +33,7 @@ def sample(
     run: Run,
     round: int,
     stage: str,
-    teacher: Teacher,
+    teacher: Remote,
     agenda: Agenda,
     problems: Mapping[str, Problem],
 ) -> None:
@@ -85,7 +84,7 @@ class Books:
         self.done = self.tokens = 0
 
     @staticmethod
-    def addresses(teacher: Teacher) -> int:
+    def addresses(teacher: Remote) -> int:
         """At how many addresses the teacher can be asked."""
         return int(getattr(teacher, "addresses", 1))
 

@@ -151,10 +151,10 @@ def _unknown(name: str) -> InputError:
     return InputError(f"no teacher is called {name!r}; there is: {', '.join(DESCRIBED)}")
 
 
-def teach(teacher: Teacher, problems: list[Problem]) -> None:
+def teach(teacher: Teacher, problems: Callable[[], list[Problem]]) -> None:
     """Tells the fake the answers of the run's problems; real teachers learn nothing here."""
     if isinstance(teacher, ScriptedTeacher | ScriptedJudge):
-        teacher.learn(problems)
+        teacher.learn(problems())
 
 
 def _scripted(name: str) -> ScriptedTeacher:

@@ -206,7 +206,7 @@ class Agenda:
         return self._asking.planned(problem, place, attempt)
 
     def _expected(self, problem: Problem) -> int:
-        """Candidates of the first wave that are missing."""
-        known = self._known.get(problem.id, {})
-        first = range(self._policy.wanted(0, 0))
-        return sum(place not in known or known[place].redo for place in first)
+        """Candidates that are missing of the first wave that is not all known."""
+        state = State(problem)
+        self._advance(state)
+        return len(state.todo)

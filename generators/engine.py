@@ -37,7 +37,7 @@ Decide = Callable[[Sequence[Candidate]], Sequence[Outcome | None]]
 
 
 @runtime_checkable
-class Remote(Protocol):
+class Remote(Teacher, Protocol):
     """A teacher that takes many requests at once, each on its own."""
 
     @property
@@ -50,7 +50,7 @@ class Remote(Protocol):
 class Sampling:
     """One stage's sampling under way."""
 
-    teacher: Teacher
+    teacher: Remote
     agenda: Agenda
     max_tokens: int
     keep: Callable[[Candidate], None]
@@ -108,7 +108,6 @@ class Sampling:
         if self.stopped or self.enough(self._under_way):
             self.stopped = True
             return []
-        assert isinstance(self.teacher, Remote)
         return self.agenda.take(self.teacher.per_request)
 
     async def _ask(self, items: Sequence[Planned]) -> None:

@@ -24,7 +24,7 @@ from rsfactory.store import DAMAGED, TABLES, Store, Table, later_columns, schema
 if TYPE_CHECKING:
     import duckdb
 
-VIEWS_VERSION = "3"
+VIEWS_VERSION = "4"
 """Raised when the views below change, so that older catalogs are built again."""
 
 _TYPES = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE", "Boolean": "BOOLEAN",
@@ -53,11 +53,11 @@ QUALIFY row_number() OVER (
 CREATE VIEW pass_rates AS
 SELECT * FROM all_pass_rates
 QUALIFY row_number() OVER (
-    PARTITION BY problem_id, teacher, sampling, round ORDER BY asked DESC) = 1;
+    PARTITION BY problem_id, teacher, sampling, round ORDER BY attempts DESC, asked DESC) = 1;
 
 CREATE VIEW rounds AS
 SELECT * FROM all_rounds
-QUALIFY row_number() OVER (PARTITION BY round ORDER BY sampled DESC) = 1;
+QUALIFY row_number() OVER (PARTITION BY round ORDER BY attempts DESC, sampled DESC) = 1;
 """
 
 _LINEAGE = """
@@ -72,11 +72,9 @@ decided AS (
 flagged AS (
     SELECT candidate_id, list(DISTINCT "check" ORDER BY "check") AS flags
     FROM flags GROUP BY candidate_id),
-sized AS (
-    SELECT training_set, count(*) AS size FROM selections GROUP BY training_set),
 chosen AS (
-    SELECT DISTINCT ON (candidate_id) s.* FROM selections s JOIN sized USING (training_set)
-    ORDER BY candidate_id, round, size DESC),
+    SELECT DISTINCT ON (candidate_id) * FROM selections
+    ORDER BY candidate_id, round, training_set DESC),
 trained AS (
     SELECT candidate_id, list(DISTINCT round ORDER BY round) AS trained_in, min(round) AS first_in
     FROM training_rows GROUP BY candidate_id),

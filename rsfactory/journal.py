@@ -46,8 +46,7 @@ class Journal:
         """
         line = orjson.dumps({name: getattr(candidate, name) for name in _FIELDS})
         try:
-            file = self._file or self._open()
-            file.write(line + b"\n")
+            _write(self._file or self._open(), line + b"\n")
         except OSError as error:
             raise StoreError(
                 f"cannot write {self._folder}: {error.strerror}; clear some space and run the "
@@ -75,6 +74,14 @@ class Journal:
         self._place = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:12]}.jsonl"
         self._file = self._place.open("ab", buffering=0)
         return self._file
+
+
+def _write(file: BinaryIO, line: bytes) -> None:
+    """The whole line, or an error: an almost full disk takes a part of it and says so only once."""
+    while written := file.write(line):
+        if written == len(line):
+            return
+        line = line[written:]
 
 
 def discard(segment: Path) -> None:

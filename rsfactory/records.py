@@ -146,7 +146,8 @@ class Candidate:
     tokens: int
     """Tokens of the completion, reasoning included."""
     requests: int = 1
-    """Requests that it took until one was answered; 0 where none was made (traces that exist)."""
+    """Requests that it took until one was answered; 0 where none was made (traces that exist,
+    another run's answers)."""
     seconds: float = 0.0
     """Wall time of the request that was answered."""
     note: str = ""
@@ -195,13 +196,16 @@ class PassRate:
     low: float | None
     high: float | None
     stopped_by: str
-    """``num_samples``, ``correct``, ``interval``, ``difficulty``, ``hopeless``; ``budget`` or
-    ``no_answer`` where its last wave is not whole."""
+    """``num_samples``, ``correct``, ``interval``, ``difficulty``, ``hopeless``, ``unverifiable``;
+    ``budget`` where its last wave is not whole."""
+    attempts: int = 0
+    """Candidates there were, superseded and unverifiable ones included: the newest rate of a
+    problem has the most."""
 
     @staticmethod
-    def key(problem_id: str, teacher: str, sampling: str, round: int, asked: int) -> str:
+    def key(problem_id: str, teacher: str, sampling: str, round: int, attempts: int) -> str:
         """Hash of who was asked what, and how often."""
-        return content_id("q", problem_id, teacher, sampling, round, asked)
+        return content_id("q", problem_id, teacher, sampling, round, attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,3 +357,6 @@ class RoundReport:
     prompt_tokens: int = 0
     cost: float | None = None
     """USD, where the recipe says what tokens cost."""
+    attempts: int = 0
+    """Candidates there were, superseded ones included: the newest report of a round has the
+    most."""

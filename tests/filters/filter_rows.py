@@ -25,7 +25,8 @@ def candidate(
     return Candidate(
         id=id, problem_id=problem_id, prompt_id="t-1", teacher="k-1", sampling="{}", index=index,
         attempt=0, round=round, hinted=hinted, seed=0, max_tokens=64, completion=completion,
-        reasoning=reasoning, finish_reason=finish_reason, prompt_tokens=prompt_tokens, tokens=tokens,
+        reasoning=reasoning, finish_reason=finish_reason, prompt_tokens=prompt_tokens,
+        tokens=tokens,
     )  # fmt: skip
 
 
