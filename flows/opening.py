@@ -157,6 +157,11 @@ def _check_sampling(recipe: Recipe, first: list[Problem]) -> None:
             f"teacher {recipe.sample.teacher} has traces that exist already and answers nothing "
             "new, round after round; use it with: factory run collect"
         )
+    if recipe.sample.processes > 1 and not recipe.sample.teacher.startswith("openai:"):
+        raise InputError(
+            f"sample.processes = {recipe.sample.processes} is for a teacher behind an address "
+            f"(openai:MODEL), got {recipe.sample.teacher}; a local engine uses all cores in one"
+        )
     late = {p.verifier for p in first if not deciders.needs_gold(p.verifier)}
     if late and recipe.adaptive.policy != "fixed":
         raise InputError(

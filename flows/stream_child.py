@@ -19,6 +19,7 @@ from flows.context import Run
 from flows.meter import Meter
 from flows.progress import SilentReporter
 from generators.agenda import Agenda, Fixed
+from generators.engine import Remote
 from generators.problems.finite import FiniteSet
 from generators.problems.options import Options
 from rsfactory.child import Parent
@@ -115,6 +116,9 @@ def _sample(job: dict[str, Any], parent: Parent, telling: Telling) -> None:
                   None, verifiers, meter, journals=False)  # fmt: skip
         held.callback(run.release)
         teacher = run.teacher(None)
+        if not isinstance(teacher, Remote):
+            name = recipe.sample.teacher
+            raise InputError(f"sample.processes is for teachers behind an address, not {name}")
         asking = asking_of(run, round, teacher.identity, hinted=hinted)
         policy = Fixed(recipe.rationalize.num_samples) if hinted else policy_for(recipe)
         agenda = Agenda(mine, asking, policy, known.known(run, asking, run.max_tokens()))
