@@ -9,7 +9,7 @@ concurrency of an address are divided evenly, so that together the children keep
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,7 +64,7 @@ def sample(run: Run, round: int, stage: str, agenda: Agenda, *, hinted: bool) ->
                 for part, child in enumerate(children)
             ]
             try:
-                for one in listening:
+                for one in as_completed(listening):
                     one.result()
             except BaseException:
                 for child in children:
