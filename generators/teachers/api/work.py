@@ -12,13 +12,12 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 
-from generators.teachers.api.faults import Fault, Rejected
+from generators.teachers.api.faults import PATIENCE, Fault, Rejected
 from generators.teachers.api.reply import Answer, Choice
 from rsfactory.contracts import Completion, Request
 from rsfactory.errors import NoAnswer
 
 BASE, MOST = 0.5, 30.0
-PATIENCE = 1800.0
 CHARACTERS = 4
 ESTIMATED = "tokens estimated: the server sent no usage"
 
@@ -102,14 +101,14 @@ class Work:
         """
         if fault.limited:
             self._be_patient(fault)
+        elif fault.wait and fault.wait > PATIENCE:
+            raise NoAnswer(f"the server asks to wait {fault.wait:.0f} s ({fault.detail})")
         elif counts:
             for i in batch:
                 self._count(i, f"{fault.cause} ({fault.detail})")
-        elif fault.wait and fault.wait > PATIENCE:
-            raise NoAnswer(f"the server asks to wait {fault.wait:.0f} s ({fault.detail})")
         faults = max(self._made[i] for i in batch) - 1
         wait = random.uniform(0, min(MOST, BASE * 2.0 ** min(faults, 10)))
-        return wait if fault.wait is None else min(fault.wait, PATIENCE) + 0.1 * wait
+        return wait if fault.wait is None else fault.wait + 0.1 * wait
 
     def _count(self, i: int, why: str) -> None:
         self._counted[i] += 1
