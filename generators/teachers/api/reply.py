@@ -21,7 +21,7 @@ REASON = 64
 """Characters kept of a finish reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
     """One completion of a response."""
 
@@ -31,7 +31,7 @@ class Choice:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What a response holds."""
 
