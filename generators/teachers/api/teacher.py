@@ -42,6 +42,15 @@ PLAIN = (Message("user", "What is 1 + 1?"),)
 """A question that no server rejects for what it says."""
 
 
+class PartlyAnswered(NoAnswer):
+    """Some completions of a request were had, others not within the bounds."""
+
+    def __init__(self, message: str, completions: dict[int, Completion]) -> None:
+        """Keeps the position of the seed in its request -> the completion."""
+        super().__init__(message)
+        self.completions = completions
+
+
 class ApiTeacher:
     """A model behind one or more addresses."""
 
@@ -104,12 +113,12 @@ class ApiTeacher:
         """One completion for every seed, in the order of the seeds; see the module.
 
         Raises:
-            NoAnswer: The bounds were reached, or nobody is there.
+            NoAnswer: The bounds were reached, or nobody is there; `PartlyAnswered` has what came.
             EndpointRefused: Key, model, address or settings are refused.
         """
         if asyncio.get_running_loop() is not self._loop:
             await self._open()
-        seeds, most = request.seeds, self.per_request
+        seeds, most = request.seeds, self._form.most(request)
         if len(seeds) <= most:
             return await self._answer(request, seeds)
         parts = [seeds[start : start + most] for start in range(0, len(seeds), most)]
@@ -147,10 +156,12 @@ class ApiTeacher:
         """Asks until every seed has its completion."""
         work = Work(request, seeds, self.settings.max_requests)
         try:
-            while batch := work.batch(self.per_request):
+            while batch := work.batch(self._form.most(request)):
                 await self._ask(work, batch)
-        except NoAnswer:
+        except NoAnswer as error:
             self.stats.no_answer += 1
+            if work.completions:
+                raise PartlyAnswered(str(error), work.completions) from error
             raise
         return [work.completions[i] for i in range(len(seeds))]
 

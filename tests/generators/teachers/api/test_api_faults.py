@@ -154,7 +154,8 @@ def test_a_moderated_prompt_is_no_refusal() -> None:
 
 
 def test_a_mix_of_faults_loses_and_doubles_nothing() -> None:
-    with serving(plan=mixed(0.1)) as server, teacher(server.url, n=2) as asked:
+    faults = (*RETRIED, "silent", "drip", "choices one", "choices unordered", "choices more")
+    with serving(plan=mixed(0.1, faults)) as server, teacher(server.url, n=2, timeout=1) as asked:
         seeds = range(10, 2010)
         pairs = [request(seed, seed + 100_000) for seed in seeds]
         got = ask(asked, *pairs)
