@@ -5,7 +5,8 @@ The breaker: after `ROW` faults in a row that say that nobody is there (no conne
 where the connection stands, nothing must have been answered for a second, too, since a crowded
 server says 503 many times in a row. Any answer of a server, 429 and 400 too, closes it again. A
 failed probe is not counted against its candidate, so that a server that comes back within `OUTAGE`
-seconds loses nothing. Faults of single answers (500, cut bodies, no choices) do not open it.
+seconds loses nothing; one that was never there is given up after `NEVER`. Faults of single answers
+(500, cut bodies, no choices) do not open it.
 """
 
 import random
@@ -13,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from generators.teachers.api.faults import Fault, Refused, Rejected
+from generators.teachers.api.faults import PATIENCE, Fault, Refused, Rejected
 from generators.teachers.api.pace import Bucket, Limit
 from generators.teachers.api.reply import Answer
 
@@ -25,6 +26,8 @@ OPEN_FIRST, OPEN_MOST = 1.0, 30.0
 """Seconds an address is left alone, at first and at most; each is shortened by up to a half."""
 OUTAGE = 600.0
 """Seconds without anybody there after which nobody waits any longer."""
+NEVER = 30.0
+"""The same, for an address where nobody has been at all: it is probably wrong."""
 
 Outcome = Answer | Fault | Rejected | Refused
 """What a request comes to."""
@@ -47,6 +50,8 @@ class Address:
         self.in_flight = 0
         self.limit = Limit(settings.concurrency)
         self.refused: str | None = None
+        self.reached = False
+        """Whether anything was ever answered there."""
         self.paused_until = 0.0
         self._requests = _bucket(settings.requests_per_minute)
         self._prompt = _bucket(settings.prompt_tokens_per_minute)
@@ -91,8 +96,11 @@ class Address:
         return max(0.0, *waits)
 
     def given_up(self, now: float) -> bool:
-        """Whether nobody has been there for too long."""
-        return self._down_since is not None and now - self._down_since > OUTAGE
+        """Whether it is not worth waiting for."""
+        if self.paused_until - now > PATIENCE:
+            return True
+        bound = OUTAGE if self.reached else NEVER
+        return self._down_since is not None and now - self._down_since > bound
 
     def take(self, cost: Cost) -> bool:
         """Books a request; whether it is a probe."""
@@ -135,6 +143,7 @@ class Address:
             self._alive()
 
     def _alive(self) -> None:
+        self.reached = True
         self._row, self._open_for, self._open_until = 0, 0.0, 0.0
         self._down_since = None
 

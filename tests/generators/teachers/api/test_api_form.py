@@ -2,7 +2,7 @@
 
 import pytest
 
-from generators.teachers.api import work
+from generators.teachers.api import PartlyAnswered, work
 from generators.teachers.api.form import SHORT, SHORT_PROVEN, Form
 from rsfactory.errors import InputError
 from rsfactory.recipe import EndpointSection
@@ -83,7 +83,7 @@ def test_order_and_repetitions(fault: str) -> None:
     [
         ("max_tokens", "'max_tokens' unsupported: use 'max_completion_tokens'", "_completion_"),
         ("n", "'n' : number must be at most 1", "gives 1"),
-        ("seed", "Extra inputs are not permitted: seed", "seed"),
+        ("seed", "Extra inputs are not permitted: seed", "seeds of 0 bits"),
     ],
 )  # fmt: skip
 def test_a_400_that_names_a_field(field: str, message: str, lesson: str) -> None:
@@ -97,6 +97,38 @@ def test_a_400_that_names_a_field(field: str, message: str, lesson: str) -> None
         assert sum(field in a.body for a in server.seen) == 1
         if field == "max_tokens":
             assert server.seen[-1].body["max_completion_tokens"] == 100
+
+
+def test_a_server_whose_seeds_are_short() -> None:
+    message = "status 400 Invalid value at 'seed' (TYPE_INT32)"
+    plan = lambda asked: message if asked.seed >= 1 << 31 else None  # noqa: E731
+    with serving(plan=plan) as server, teacher(server.url) as asked:
+        one(asked, (5 << 40) + 77)
+        one(asked, (6 << 40) + 78)
+        assert [a.seed for a in server.seen[1:]] == [77, 78]
+        assert asked.stats.learned == ["it takes seeds of 31 bits"]
+
+
+def test_greedy_requests_one_by_one() -> None:
+    """What a server says of greedy ones teaches nothing about the others."""
+
+    def plan(asked: Asked) -> str | None:
+        greedy = asked.body["temperature"] == 0 and asked.n > 1
+        return "status 400 n must be 1 when using greedy sampling" if greedy else None
+
+    with serving(plan=plan) as server, teacher(server.url, n=4) as asked:
+        assert len(one(asked, 1, 2, 3, temperature=0.0)) == 3
+        assert asked.per_request == 4
+        one(asked, 11, 12, 13)
+        assert (server.seen[-1].seed, server.seen[-1].n) == (11, 3)
+
+
+def test_what_came_before_the_bound_is_not_lost() -> None:
+    plan = lambda asked: "choices one" if asked.n > 1 else "html"  # noqa: E731
+    with serving(plan=plan) as server, teacher(server.url, max_requests=3) as asked:
+        with pytest.raises(PartlyAnswered, match="3 requests") as ended:
+            one(asked, 7, 8)
+        assert {i: c.text for i, c in ended.value.completions.items()} == {0: text_of(7)}
 
 
 def test_what_a_body_says() -> None:

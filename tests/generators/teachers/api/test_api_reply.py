@@ -162,6 +162,29 @@ def test_reading_never_raises(said: Any) -> None:
         assert all(isinstance(one.text, str) and one.finish_reason for one in found.choices)
 
 
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"completion_tokens": 5}, 5),
+        ({"completion_tokens": True}, None),
+        ({"completion_tokens": 5, "completion_tokens_details": None}, 5),
+        # Reasoning within the completion's tokens, and beside them.
+        ((2, 5, 3, 7), 5),
+        ((2, 5, 3, 10), 8),
+    ],
+)
+def test_tokens_of_the_reasoning_are_counted_once(usage: Any, tokens: int | None) -> None:
+    if isinstance(usage, tuple):
+        prompt, completion, reasoning, total = usage
+        usage = {
+            "prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total,
+            "completion_tokens_details": {"reasoning_tokens": reasoning},
+        }  # fmt: skip
+    answer = read(json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode())
+    assert isinstance(answer, Answer)
+    assert answer.tokens == tokens
+
+
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 100), min_size=1, max_size=9))
 def test_shares_add_up(total: int, sizes: list[int]) -> None:
     parts = shared(total, sizes)
