@@ -1,0 +1,133 @@
+"""How a request's body is written, and what the server taught about that.
+
+Learned once, kept for the teacher's life, and never by one bad answer:
+
+- ``max_tokens`` becomes ``max_completion_tokens`` when the server's 400 asks for that name
+- ``n`` goes down to what the server gives: at once when a 400 names ``n``; else after `SHORT`
+  answers in a row with fewer choices than asked for (`SHORT_PROVEN` where it has given as many
+  before), to the most it gave in them
+- ``seed`` is left out when a 400 says that it is not known
+
+With ``n`` above 1 the seed sent is the first candidate's.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from generators.teachers.api.faults import Rejected
+from rsfactory.contracts import Request
+from rsfactory.errors import InputError
+
+if TYPE_CHECKING:
+    from rsfactory.recipe import EndpointSection
+
+OWN = ("model", "messages", "prompt", "n", "seed", "temperature", "top_p", "max_tokens", "stream")
+"""Fields that the factory decides; `endpoint.extra` may not have them."""
+SHORT = 3
+SHORT_PROVEN = 10
+
+_N = re.compile(r"[`'\"]n[`'\"]|\bn (?:must|should|is|>|=|other)|\bbest_of\b|parameter:? n\b")
+_UNKNOWN = re.compile(
+    r"unsupported|not supported|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
+    r"|invalid|extra (?:field|input)",
+    re.IGNORECASE,
+)
+
+
+class Form:
+    """Writes bodies for one model."""
+
+    def __init__(self, model: str, settings: "EndpointSection") -> None:
+        """Takes what does not change between requests.
+
+        Raises:
+            InputError: `endpoint.extra` has a field that the factory decides.
+        """
+        taken = sorted(set(settings.extra) & set(OWN))
+        if taken:
+            raise InputError(
+                f"endpoint.extra has {', '.join(taken)}, which the factory sets itself; "
+                "use the recipe's own settings (sample.temperature, sample.max_tokens, ...)"
+            )
+        self.per_request = settings.n
+        self.limit_name = "max_tokens"
+        self.sends_seed = True
+        self._fixed = {"model": model, **settings.extra}
+        if "max_completion_tokens" in self._fixed:
+            # The recipe's bound decides; naming the field says only how the server calls it.
+            del self._fixed["max_completion_tokens"]
+            self.limit_name = "max_completion_tokens"
+        self._chat = settings.api == "chat"
+        self._short = 0
+        self._most = 0
+        self._proven = 1
+
+    def body(self, request: Request, seeds: Sequence[int]) -> bytes:
+        """One request for as many completions as there are seeds."""
+        said: dict[str, Any] = {
+            **self._fixed,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            self.limit_name: request.max_tokens,
+        }
+        if self._chat:
+            said["messages"] = request.messages
+        else:
+            # As `rsfactory.chat.render` does for a model without a chat template.
+            said["prompt"] = "\n".join(m.content for m in request.messages if m.content) + "\n"
+        if self.sends_seed:
+            said["seed"] = seeds[0]
+        if len(seeds) > 1:
+            said["n"] = len(seeds)
+        try:
+            return orjson.dumps(said)
+        except TypeError:  # half a surrogate pair in a problem's text: only escapes can say it
+            if self._chat:
+                said["messages"] = [
+                    {"role": m.role, "content": m.content} for m in request.messages
+                ]
+            return json.dumps(said).encode()
+
+    def saw(self, asked: int, came: int) -> str:
+        """Counts a request's choices; returns what was learned from them, mostly nothing."""
+        if asked < 2 or asked > self.per_request:
+            return ""
+        if came >= asked:
+            self._short, self._most = 0, 0
+            self._proven = max(self._proven, asked)
+            return ""
+        self._short += 1
+        self._most = max(self._most, came)
+        if self._short < (SHORT_PROVEN if self._proven >= asked else SHORT):
+            return ""
+        most, self._short, self._most = self._most, 0, 0
+        return self._at_most(most)
+
+    def taught(self, rejected: Rejected, body: bytes) -> str:
+        """What a 400 says about the form of this body; nothing where that is not the matter.
+
+        A body written before the lesson was learned is simply to be written again.
+        """
+        said, text = rejected.message, body.decode("utf-8", "replace")
+        sent = set(json.loads(text))
+        if "max_completion_tokens" in said and "max_tokens" in sent:
+            return self._name("max_completion_tokens")
+        if "n" in sent and (rejected.param == "n" or _N.search(said)):
+            return self._at_most(1)
+        named = rejected.param == "seed" or re.search(r"\bseed\b", said)
+        if "seed" in sent and named and _UNKNOWN.search(said):
+            self.sends_seed = False
+            return "seed is not known there: it is not sent"
+        return ""
+
+    def _at_most(self, n: int) -> str:
+        self.per_request = min(self.per_request, max(1, n))
+        return f"it gives {self.per_request} completions a request at most"
+
+    def _name(self, name: str) -> str:
+        self.limit_name = name
+        return f"the length limit is called {name} there"

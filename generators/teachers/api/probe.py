@@ -1,0 +1,57 @@
+"""Whether a teacher could answer, for `factory doctor`: the address, the key and the model's name.
+
+The openai client asks for the list of models, once. Not covered: whether the key may use the model,
+and limits of the account; only a completion shows that.
+"""
+
+from dataclasses import dataclass
+
+from generators.teachers.api.faults import short
+from generators.teachers.api.where import NO_KEY, Mask, client
+from rsfactory.errors import FactoryError
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was found at an address."""
+
+    ok: bool
+    found: str
+    """In a few words."""
+    advice: str = ""
+    """What to do where it is not well."""
+
+
+def probe(model: str, address: str, key: str | None, timeout: float = 10.0) -> Probe:
+    """Looks at an address; never raises."""
+    mask = Mask({"Authorization": f"Bearer {key or NO_KEY}"})
+    try:
+        with client(address, key, timeout=timeout) as made:
+            return _look(made, model, mask)
+    except FactoryError as error:
+        return Probe(False, mask(str(error)))
+    except Exception as error:  # whatever the client cannot read must not end the doctor
+        return Probe(False, mask(short(f"not readable: {type(error).__name__}: {error}")))
+
+
+def _look(made: object, model: str, mask: Mask) -> Probe:
+    import openai
+
+    assert isinstance(made, openai.OpenAI)
+    try:
+        names = [one.id for one in made.models.list()]
+    except openai.APITimeoutError:
+        return Probe(False, "not reachable: no answer in time", "is the server running?")
+    except openai.APIConnectionError as error:
+        why = short(str(error.__cause__ or error))
+        return Probe(False, mask(f"not reachable: {why}"), "check the address; is it running?")
+    except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
+        return Probe(False, mask(f"key refused: {short(error.message)}"), "set OPENAI_API_KEY")
+    except openai.NotFoundError:
+        return Probe(True, "reachable; it does not list its models")
+    except openai.APIStatusError as error:
+        return Probe(False, mask(f"status {error.status_code}: {short(error.message)}"))
+    if model in names:
+        return Probe(True, f"reachable; {model} is there")
+    there = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+    return Probe(False, f"model unknown: it lists {there or 'none'}", "name one of its models")
