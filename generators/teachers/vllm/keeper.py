@@ -3,8 +3,8 @@
 Run as ``python -m generators.teachers.vllm.keeper`` by `generators.teachers.vllm`. One message in,
 ``{"command": [...], "name": ..., "env": {...}, "unset": [...], "patience": seconds}``; out come
 ``{"loading": seconds}`` every few seconds and, once the server is healthy, ``{"address", "key"}``.
-Afterwards it only waits: for the server to end (then it says so in the log and ends too), or for
-its own standard input to close, which happens when the parent closes it or dies in any way.
+Afterwards it only waits: for the server to end (then it says ``{"ended": how}`` and ends too), or
+for its own standard input to close, which happens when the parent closes it or dies in any way.
 
 The port is a free one outside the range that the system gives to outgoing connections; the key is
 made here and handed to the server by its environment, so that no other user of the machine can ask
@@ -121,9 +121,11 @@ def main() -> None:
     """Keeps one server until it ends, or until the parent is gone."""
     server = Server()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    parent = Parent(gone=server.end)
     try:
-        parent = Parent(gone=server.end)
         _keep(server, parent, parent.receive())
+    except TimeoutError as error:
+        parent.send(ended=str(error))
     finally:
         server.end()
 
@@ -138,10 +140,11 @@ def _keep(server: Server, parent: Parent, order: dict[str, Any]) -> None:
         server.start([*order["command"], "--port", str(port)], {**env, "VLLM_API_KEY": key})
         if _wait(server, parent, address, key, order["name"], began, order["patience"]):
             parent.send(address=f"{address}/v1", key=key)
-            _report(server, server.code())
-        if not _listens(port):
+            server.code()
             break
-    _report(server, server.code(0))
+        if not _listens(port):  # by another program, which took the port before the server did
+            break
+    _report(server, parent)
 
 
 def _wait(
@@ -163,19 +166,17 @@ def _wait(
             told = now
             parent.send(loading=round(now - began, 1))
         if now - began > patience:
-            _say(f"the server is not healthy after {patience:.0f} s; it is ended")
-            sys.exit(1)
+            raise TimeoutError(f"is not healthy after {patience:.0f} s")
     return False
 
 
-def _report(server: Server, code: int | None) -> None:
-    """Ends with the server, and says in the log how it ended."""
-    if server.ended:  # because we were asked to
+def _report(server: Server, parent: Parent) -> None:
+    """Says how the server ended."""
+    if server.ended:  # because we were asked to; whoever ends it ends us too
         threading.Event().wait()
-    killed = code is not None and code < 0
-    how = f"was killed by signal {-(code or 0)}" if killed else f"exited with code {code}"
-    _say(f"the server {how}{' (out of memory, perhaps)' if code == -signal.SIGKILL else ''}")
-    sys.exit(1)
+    code = server.code(0)
+    how = f"exited {code}" if code is None or code >= 0 else f"was killed by signal {-code}"
+    parent.send(ended=how + (" (out of memory, perhaps)" if code == -signal.SIGKILL else ""))
 
 
 def healthy(address: str, key: str, name: str) -> bool:
@@ -203,10 +204,6 @@ def _listens(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
         return True
     return False
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

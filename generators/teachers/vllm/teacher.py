@@ -20,7 +20,7 @@ import psutil
 
 from generators.teachers.api import ApiTeacher
 from generators.teachers.vllm import build, command, keeper
-from rsfactory.child import Child
+from rsfactory.child import Child, last_lines
 from rsfactory.contracts import Completion, Request
 from rsfactory.errors import ChildDied, FactoryError
 from rsfactory.recipe import EndpointSection
@@ -79,7 +79,9 @@ class VllmTeacher:
             "patience": patience,
         }
         api = "chat" if command.templated(folder) else "completions"
-        self.settings = settings.model_copy(update={"api": api})
+        # One completion a request: each text comes of its own seed, and its tokens are counted by
+        # the server. The prompt is read once all the same (prefix cache).
+        self.settings = settings.model_copy(update={"api": api, "n": 1})
         self._child: Child | None = None
         self._address: Future[tuple[str, str]] | None = None
         self._api: ApiTeacher | None = None
@@ -91,7 +93,7 @@ class VllmTeacher:
     @property
     def per_request(self) -> int:
         """Completions that one request may ask for."""
-        return self.settings.n if self._api is None else self._api.per_request
+        return 1
 
     async def complete(self, request: Request) -> list[Completion]:
         """One completion for every seed of the request.
@@ -111,6 +113,10 @@ class VllmTeacher:
         except asyncio.CancelledError:
             ours = asyncio.current_task()
             if self._death is not None and not (ours and ours.cancelling()):
+                raise self._died() from self._death
+            raise
+        except FactoryError:
+            if self._death is not None:
                 raise self._died() from self._death
             raise
         finally:
@@ -155,17 +161,15 @@ class VllmTeacher:
         """Hears of the server until it ends; runs in a thread of its own."""
         try:
             child.send(self._order)
-            while True:
-                told = child.receive()
+            while "ended" not in (told := child.receive()):
                 if "loading" in told and self.loading is not None:
                     self.loading(told["loading"])
                 if "address" in told:
                     address.set_result((told["address"], told["key"]))
-        except FactoryError as error:
-            reason = cause(self._log, since)
-            self._death = self._death or ChildDied(
-                f"{error}" + (f"\ncause: {reason}" * bool(reason))
-            )
+            death = f"the vLLM server {told['ended']}"
+        except FactoryError:  # its keeper ended, or was closed
+            death = "the keeper of the vLLM server ended"
+        self._death = self._death or ChildDied(_words(death, self._log, since))
         if not address.done():
             address.set_exception(self._died())
         if self._loop is not None:
@@ -184,6 +188,14 @@ class VllmTeacher:
 
 _STANDS_IN = build.Build(name="stand-in", version="", cpu=True, broken_by=())
 """What a program in place of vLLM's is started as."""
+
+
+def _words(death: str, log: Path, since: int) -> str:
+    """What happened, why as far as the log says, and its last lines."""
+    reason = cause(log, since)
+    tail = "\n".join(last_lines(log)) or "(it printed nothing)"
+    why = f": {reason}" if reason else ""
+    return f"{death}{why}; run the same command to continue.\nlast lines of {log}:\n{tail}"
 
 
 def cause(log: Path, since: int = 0) -> str:
