@@ -2,9 +2,10 @@
 
 Run as ``python -m generators.teachers.vllm.keeper`` by `generators.teachers.vllm`. One message in,
 ``{"command": [...], "name": ..., "env": {...}, "unset": [...], "patience": seconds}``; out come
-``{"loading": seconds}`` every few seconds and, once the server is healthy, ``{"address", "key"}``.
-Afterwards it only waits: for the server to end (then it says ``{"ended": how}`` and ends too), or
-for its own standard input to close, which happens when the parent closes it or dies in any way.
+``{"loading": seconds}`` every few seconds and, once the server is healthy, where and how it is
+asked: ``{"address": ..., "key": ..., "context": tokens}``. Afterwards it only waits: for the server
+to end (then it says ``{"ended": how}`` and ends too), or for its own standard input to close, which
+happens when the parent closes it or dies in any way.
 
 The port is a free one outside the range that the system gives to outgoing connections; the key is
 made here and handed to the server by its environment, so that no other user of the machine can ask
@@ -138,8 +139,9 @@ def _keep(server: Server, parent: Parent, order: dict[str, Any]) -> None:
         port = free_port()
         address = f"http://127.0.0.1:{port}"
         server.start([*order["command"], "--port", str(port)], {**env, "VLLM_API_KEY": key})
-        if _wait(server, parent, address, key, order["name"], began, order["patience"]):
-            parent.send(address=f"{address}/v1", key=key)
+        context = _wait(server, parent, address, key, order["name"], began, order["patience"])
+        if context is not None:
+            parent.send(address=f"{address}/v1", key=key, context=context)
             server.code()
             break
         if not _listens(port):  # by another program, which took the port before the server did
@@ -155,19 +157,23 @@ def _wait(
     name: str,
     began: float,
     patience: float,
-) -> bool:
-    """Whether it became healthy; False where it ended."""
+) -> int | None:
+    """Its context, once it is healthy; None where it ended.
+
+    Raises:
+        TimeoutError: It did neither for so long.
+    """
     told = time.monotonic()
     while server.code(0.2) is None:
         now = time.monotonic()
-        if healthy(address, key, name):
-            return True
+        if context := healthy(address, key, name):
+            return context
         if now - told >= TOLD_EVERY:
             told = now
             parent.send(loading=round(now - began, 1))
         if now - began > patience:
             raise TimeoutError(f"is not healthy after {patience:.0f} s")
-    return False
+    return None
 
 
 def _report(server: Server, parent: Parent) -> None:
@@ -179,16 +185,17 @@ def _report(server: Server, parent: Parent) -> None:
     parent.send(ended=how + (" (out of memory, perhaps)" if code == -signal.SIGKILL else ""))
 
 
-def healthy(address: str, key: str, name: str) -> bool:
-    """Whether a server answers that is healthy, takes the key, and has a model of that name."""
+def healthy(address: str, key: str, name: str) -> int | None:
+    """Tokens of the context of the model of that name, where a healthy server has it."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     asked = urllib.request.Request(f"{address}/v1/models")
     asked.add_header("Authorization", f"Bearer {key}")
     try:
         with opener.open(f"{address}/health", timeout=5), opener.open(asked, timeout=5) as answer:
-            return any(model["id"] == name for model in json.load(answer)["data"])
+            models = {model["id"]: model for model in json.load(answer)["data"]}
+            return int(models[name]["max_model_len"])
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
 
 
 def free_port() -> int:

@@ -14,6 +14,7 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -85,6 +86,7 @@ class VllmTeacher:
         self._child: Child | None = None
         self._address: Future[tuple[str, str]] | None = None
         self._api: ApiTeacher | None = None
+        self._context = 1
         self._death: FactoryError | None = None
         self._asked: set[asyncio.Task[list[Completion]]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -103,7 +105,9 @@ class VllmTeacher:
             NoAnswer: The bounds of `ApiTeacher` were reached.
         """
         api = await self._open()
-        task = asyncio.ensure_future(api.complete(request))
+        # The server cuts a limit to what a prompt leaves, but rejects one beyond the context.
+        most = min(request.max_tokens, self._context)
+        task = asyncio.ensure_future(api.complete(replace(request, max_tokens=most)))
         self._loop = asyncio.get_running_loop()
         self._asked.add(task)
         try:
@@ -165,6 +169,7 @@ class VllmTeacher:
                 if "loading" in told and self.loading is not None:
                     self.loading(told["loading"])
                 if "address" in told:
+                    self._context = told["context"]
                     address.set_result((told["address"], told["key"]))
             death = f"the vLLM server {told['ended']}"
         except FactoryError:  # its keeper ended, or was closed

@@ -11,11 +11,13 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ENGINE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+LOCK = threading.Lock()
 MODE = os.environ.get("FAKE_VLLM", "")
 
 
@@ -27,7 +29,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/health":
             self._say(200, {})
         elif self.headers["Authorization"] == f"Bearer {os.environ['VLLM_API_KEY']}":
-            self._say(200, {"data": [{"id": self.name}]})
+            self._say(200, {"data": [{"id": self.name, "max_model_len": 64}]})
         else:
             self._say(401, {"error": "Unauthorized"})
 
@@ -36,9 +38,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers["Authorization"] != f"Bearer {os.environ['VLLM_API_KEY']}":
             self._say(401, {"error": "Unauthorized"})
         if MODE == "die":
-            print("(EngineCore) ERROR ValueError: the fake engine had enough", file=sys.stderr)
-            print("EngineDeadError: see stack trace above", file=sys.stderr, flush=True)
-            os._exit(9)
+            with LOCK:
+                os.write(2, b"(EngineCore) ERROR ValueError: the fake engine had enough\n")
+                os.write(2, b"EngineDeadError: see stack trace above\n")
+                os._exit(9)
+        if body["max_tokens"] > 64:
+            self._say(400, {"message": "max_tokens is greater than max_model_len"})
+            return
         if MODE == "stuck":
             time.sleep(600)
         message = {"role": "assistant", "content": f"fake {body['seed']}"}

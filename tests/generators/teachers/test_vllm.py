@@ -35,7 +35,11 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="vLLM's server r
 
 def request(*seeds: int) -> Request:
     return Request(
-        messages=(Message("user", "1 + 1?"),), seeds=seeds, temperature=1.0, top_p=1.0, max_tokens=9
+        messages=(Message("user", "1 + 1?"),),
+        seeds=seeds,
+        temperature=1.0,
+        top_p=1.0,
+        max_tokens=999,
     )
 
 

@@ -18,10 +18,12 @@ import pytest
 from generators.models import resolve
 from generators.teachers import LocalTeacher
 from generators.teachers.vllm import VllmTeacher, installed, open_teacher
+from generators.teachers.vllm.command import ARGUMENTS
 from rsfactory.contracts import Completion, Message, Request
 from rsfactory.errors import ChildDied
 from rsfactory.recipe import EndpointSection
 
+CONTEXT = 256
 NEEDED = os.environ.get("RSFACTORY_NEEDS_VLLM") == "1"
 
 pytestmark = [
@@ -43,6 +45,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VllmTeacher]:
     log = tmp_path_factory.mktemp("vllm") / "vllm.log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+        patch.setenv(ARGUMENTS, f"--max-model-len {CONTEXT}")
         opened = open_teacher("embedded", log, EndpointSection())
     with contextlib.closing(opened):
         yield opened
@@ -115,12 +118,12 @@ def test_a_limit_beyond_the_context_is_cut_to_it(teacher: VllmTeacher) -> None:
     )  # fmt: skip
     [[completion]] = ask(teacher, long)
     assert completion.finish_reason in ("stop", "length")
-    assert completion.tokens > 0
+    assert 0 < completion.tokens < CONTEXT - completion.prompt_tokens + 1
 
 
 def test_a_prompt_that_is_too_long_is_a_completion_that_says_so(teacher: VllmTeacher) -> None:
     long = Request(
-        messages=(Message("user", "one two " * 9000),), seeds=(1,), temperature=0.0, top_p=1.0,
+        messages=(Message("user", "one two " * CONTEXT),), seeds=(1,), temperature=0.0, top_p=1.0,
         max_tokens=8,
     )  # fmt: skip
     [[completion]] = ask(teacher, long)
