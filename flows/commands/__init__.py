@@ -33,6 +33,7 @@ COMMANDS = {
     "sandbox": "sandbox",
     "rm": "rm",
     "doctor": "doctor",
+    "install": "install",
 }
 """Command -> module in this folder; each module has one ``command``."""
 CONTINUE = ("run", "verify")
