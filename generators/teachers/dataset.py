@@ -25,6 +25,8 @@ from generators.traces.sets import Log, TraceSet, fold, identity
 from rsfactory.contracts import Completion
 from rsfactory.records import Problem
 
+MANY = 20_000
+"""Rows from which on it is told that they are read: it takes a second for 5,000 to 10,000."""
 LOOKED_AT = 1000
 """Rows, spread over the set, among which templates are looked for."""
 
@@ -46,6 +48,8 @@ class DatasetTeacher:
             InputError: It is not there, cannot be read, or no row of it is a trace.
         """
         self._set = TraceSet(spec, columns=columns, log=log)
+        if log is not None and len(self._set) > MANY:
+            log(f"{self._set.name}: reading {len(self._set):,} rows")
         self.name, self.licence = self._set.name, self._set.licence
         self.completions = 0
         """Of all rows."""
