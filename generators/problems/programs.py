@@ -77,8 +77,9 @@ def _apps(row: Mapping[str, Any]) -> tuple[str, str, str]:
     if not isinstance(tests, Mapping):
         raise ValueError("expected an object with inputs and outputs in input_output")
     inputs, outputs = tests.get("inputs"), tests.get("outputs")
-    lists = isinstance(inputs, list) and isinstance(outputs, list)
-    if not lists or not inputs or len(inputs) != len(outputs):
+    if not isinstance(inputs, list) or not isinstance(outputs, list):
+        raise ValueError("expected lists of inputs and outputs in input_output")
+    if not inputs or len(inputs) != len(outputs):
         raise ValueError("expected as many inputs as outputs in input_output, and at least one")
     question = str(row["question"] or "").strip()
     starter = str(row.get("starter_code") or "").strip()

@@ -113,11 +113,9 @@ def read(row: Row, columns: Mapping[str, str]) -> Trace:
     reasonings = _aligned(own or _reasoning(row, columns, used), len(texts))
     finishes = _aligned(_first(row, _names(columns, "finish_reason", FINISHES))[1], len(texts))
     wholes = _aligned(row.get("is_reasoning_complete"), len(texts))
-    answers = tuple(
-        _answer(text, reasoning, finish, whole)
-        for text, reasoning, finish, whole in zip(texts, reasonings, finishes, wholes, strict=True)
-        if text or reasoning
-    )
+    parts = zip(texts, reasonings, finishes, wholes, strict=True)
+    said = (_answer(*part) for part in parts)
+    answers = tuple(answer for answer in said if answer.text or answer.reasoning)
     if not answers:
         raise BadRow("its completion is empty")
     gold, column, boxed = _gold(row, columns, used, texts)
