@@ -23,6 +23,7 @@ from generators.traces.layouts import Answer
 from generators.traces.match import QuestionIndex, templates
 from generators.traces.sets import Log, TraceSet, fold, identity
 from rsfactory.contracts import Completion
+from rsfactory.errors import InputError
 from rsfactory.records import Problem
 
 MANY = 20_000
@@ -77,9 +78,18 @@ class DatasetTeacher:
         return len(self._index.ambiguous)
 
     def traces(self, problem: Problem) -> list[Completion]:
-        """All completions of the rows whose question is the problem's, in the order of the set."""
-        rows = self._index.find(problem.prompt, lambda row: self._set.read(row).question)
-        return [_completion(answer) for row in rows for answer in self._set.read(row).answers]
+        """All completions of the rows whose question is the problem's, in the order of the set.
+
+        Raises:
+            InputError: The set is not what it was when it was opened.
+        """
+        try:
+            rows = self._index.find(problem.prompt, lambda row: self._set.read(row).question)
+            return [_completion(answer) for row in rows for answer in self._set.read(row).answers]
+        except BadRow as error:
+            raise InputError(
+                f"{self.name} changed while it was read ({error}); leave it alone, and run again"
+            ) from error
 
     def problems(
         self, verifier: str | None = None, *, gold: bool = True, said: Origin = NOWHERE

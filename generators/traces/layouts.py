@@ -13,8 +13,9 @@ What tells the completion from the gold: a solution is the completion where noth
 NuminaMath), else a reference; likewise ``answer``. A gold is never taken from the completion. A
 mapping (`FIELDS`) comes before all of this, name by name.
 
-Looked at: OpenR1-Math-220k, OpenThoughts (both configs), Bespoke-Stratos, s1K and s1K-1.1,
-NuminaMath-CoT, Magpie-Reasoning, DeepMath, OpenMathReasoning, OpenCodeReasoning, dolphin-r1.
+Column names are those of OpenR1-Math-220k, OpenThoughts (both configs), Bespoke-Stratos, s1K and
+s1K-1.1, NuminaMath-CoT, Magpie-Reasoning, DeepMath, OpenMathReasoning, OpenCodeReasoning and
+dolphin-r1.
 Not covered: conversations of several turns, multiple choice in columns of its own, tests of
 programs (give the problems with ``--problems``), system prompts, which are not kept.
 """
