@@ -65,7 +65,7 @@ def open_run(
     store = Store(data / "runs" / named)
     with contextlib.ExitStack() as held:
         held.enter_context(sandboxed(recipe.sandbox))
-        source, held_out = _sources(recipe, seed)
+        source, held_out = _sources(recipe, seed, reporter)
         _check(recipe, source, held_out or source)
         need_disk(store.folder, _disk_needed(recipe), "a run")
         held.enter_context(store.lock())
@@ -82,14 +82,14 @@ def open_run(
             run.release()
 
 
-def _sources(recipe: Recipe, seed: int) -> tuple[ProblemSet, ProblemSet | None]:
+def _sources(recipe: Recipe, seed: int, reporter: Reporter) -> tuple[ProblemSet, ProblemSet | None]:
     section = recipe.problems
     source = open_source(
         section.source, params=section.params, columns=section.columns,
         verifier=section.verifier, seed=seed, limit=section.limit,
         purpose="both" if section.held_out is None and recipe.flow == "star" else "train",
         gold=deciders.needs_gold(section.verifier),
-        licence=section.licence, provenance=section.provenance,
+        licence=section.licence, provenance=section.provenance, log=reporter.note,
     )  # fmt: skip
     grouped = section.verifier in GROUP_VERIFIERS
     if section.held_out is None and (not grouped or recipe.flow == "collect"):

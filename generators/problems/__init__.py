@@ -6,7 +6,7 @@ problems to train on, drawn round by round. `open_source` makes one from the use
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,6 +78,7 @@ def open_source(
     gold: bool = True,
     licence: str | None = None,
     provenance: str | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> ProblemSet:
     """The problems that the user's words name.
 
@@ -98,6 +99,7 @@ def open_source(
             its metadata does not say all that the verifier needs.
         licence: The source's licence, for rows that do not say it themselves.
         provenance: How the source's golds were obtained, likewise.
+        log: Is told what a set of traces left out (rows without a gold, or not understood).
 
     Raises:
         InputError: There is no such source, or it cannot be understood.
@@ -114,6 +116,7 @@ def open_source(
         gold=gold,
         licence=licence,
         provenance=provenance,
+        log=log,
     )
     if spec.startswith("gym:"):
         return gym.open_set(spec.removeprefix("gym:"), options)
@@ -137,7 +140,7 @@ def _of_traces(spec: str, options: Options) -> FiniteSet:
     """The problems that a set of traces has golds for."""
     from generators.traces import TraceSet
 
-    with contextlib.closing(TraceSet(spec, columns=options.columns)) as traces:
+    with contextlib.closing(TraceSet(spec, columns=options.columns, log=options.log)) as traces:
         found = traces.problems(options.verifier, gold=options.gold, said=options.said)
         return FiniteSet(traces.name, found, options)
 

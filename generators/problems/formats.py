@@ -294,6 +294,8 @@ def _decided_by(verifier: str, reader: puzzles.Reader, came: Origin) -> Reader:
     def read(row: Row) -> Parts:
         try:
             prompt, answer, metadata = reader(row)
+        except KeyError as error:
+            raise BadRow(f"it has no column {error.args[0]}, which the first row has") from error
         except ValueError as error:
             raise BadRow(str(error)) from error
         return Parts(
@@ -339,7 +341,7 @@ def _nested_choice(row: Row) -> Parts:
 def _flat_choice(row: Row) -> Parts:
     own = "question_concept" in row
     return replace(
-        _choice(text_of(row, "question"), row["choices"], row.get("answerKey")),
+        _choice(text_of(row, "question"), row.get("choices"), row.get("answerKey")),
         origin=origin.COMMONSENSE if own else NOWHERE,
     )
 

@@ -23,8 +23,11 @@ from generators.traces.layouts import Answer
 from generators.traces.match import QuestionIndex, templates
 from generators.traces.sets import Log, TraceSet, fold, identity
 from rsfactory.contracts import Completion
+from rsfactory.errors import InputError
 from rsfactory.records import Problem
 
+MANY = 20_000
+"""Rows from which on it is told that they are read: it takes a second for 5,000 to 10,000."""
 LOOKED_AT = 1000
 """Rows, spread over the set, among which templates are looked for."""
 
@@ -46,6 +49,8 @@ class DatasetTeacher:
             InputError: It is not there, cannot be read, or no row of it is a trace.
         """
         self._set = TraceSet(spec, columns=columns, log=log)
+        if log is not None and len(self._set) > MANY:
+            log(f"{self._set.name}: reading {len(self._set):,} rows")
         self.name, self.licence = self._set.name, self._set.licence
         self.completions = 0
         """Of all rows."""
@@ -73,9 +78,18 @@ class DatasetTeacher:
         return len(self._index.ambiguous)
 
     def traces(self, problem: Problem) -> list[Completion]:
-        """All completions of the rows whose question is the problem's, in the order of the set."""
-        rows = self._index.find(problem.prompt, lambda row: self._set.read(row).question)
-        return [_completion(answer) for row in rows for answer in self._set.read(row).answers]
+        """All completions of the rows whose question is the problem's, in the order of the set.
+
+        Raises:
+            InputError: The set is not what it was when it was opened.
+        """
+        try:
+            rows = self._index.find(problem.prompt, lambda row: self._set.read(row).question)
+            return [_completion(answer) for row in rows for answer in self._set.read(row).answers]
+        except BadRow as error:
+            raise InputError(
+                f"{self.name} changed while it was read ({error}); leave it alone, and run again"
+            ) from error
 
     def problems(
         self, verifier: str | None = None, *, gold: bool = True, said: Origin = NOWHERE

@@ -13,8 +13,9 @@ What tells the completion from the gold: a solution is the completion where noth
 NuminaMath), else a reference; likewise ``answer``. A gold is never taken from the completion. A
 mapping (`FIELDS`) comes before all of this, name by name.
 
-Looked at: OpenR1-Math-220k, OpenThoughts (both configs), Bespoke-Stratos, s1K and s1K-1.1,
-NuminaMath-CoT, Magpie-Reasoning, DeepMath, OpenMathReasoning, OpenCodeReasoning, dolphin-r1.
+Column names are those of OpenR1-Math-220k, OpenThoughts (both configs), Bespoke-Stratos, s1K and
+s1K-1.1, NuminaMath-CoT, Magpie-Reasoning, DeepMath, OpenMathReasoning, OpenCodeReasoning and
+dolphin-r1.
 Not covered: conversations of several turns, multiple choice in columns of its own, tests of
 programs (give the problems with ``--problems``), system prompts, which are not kept.
 """
@@ -113,11 +114,9 @@ def read(row: Row, columns: Mapping[str, str]) -> Trace:
     reasonings = _aligned(own or _reasoning(row, columns, used), len(texts))
     finishes = _aligned(_first(row, _names(columns, "finish_reason", FINISHES))[1], len(texts))
     wholes = _aligned(row.get("is_reasoning_complete"), len(texts))
-    answers = tuple(
-        _answer(text, reasoning, finish, whole)
-        for text, reasoning, finish, whole in zip(texts, reasonings, finishes, wholes, strict=True)
-        if text or reasoning
-    )
+    parts = zip(texts, reasonings, finishes, wholes, strict=True)
+    said = (_answer(*part) for part in parts)
+    answers = tuple(answer for answer in said if answer.text or answer.reasoning)
     if not answers:
         raise BadRow("its completion is empty")
     gold, column, boxed = _gold(row, columns, used, texts)

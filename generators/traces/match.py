@@ -22,6 +22,8 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import islice, takewhile
 
 from generators.problems.finite import same_question
 
@@ -60,6 +62,7 @@ def pieces(question: str) -> list[str]:
     return [piece for part in _BREAK.split(question) if (piece := same_question(part))]
 
 
+@lru_cache(maxsize=4096)
 def instructs(piece: str) -> bool:
     """Whether a sentence has nothing but words of instructions."""
     words = _MARKUP.sub(" ", piece.replace("let's", "please")).split()
@@ -84,11 +87,15 @@ def cores(question: str, shared: frozenset[str]) -> Iterator[tuple[str, tuple[st
     The first has nothing taken off. Sentences are taken off from both ends in all ways.
     """
     parts = pieces(question)
-    off = [piece in shared or instructs(piece) for piece in parts]
-    front = next((i for i, is_off in enumerate(off) if not is_off), len(parts))
-    back = next((i for i, is_off in enumerate(reversed(off)) if not is_off), len(parts))
-    for start in range(min(front, DEEPEST) + 1):
-        for end in range(min(back, DEEPEST, len(parts) - start - 1) + 1):
+
+    def wrapping(ordered: Iterable[str]) -> int:
+        """How many sentences in a row, from the first on, may be taken off."""
+        off = takewhile(lambda piece: piece in shared or instructs(piece), ordered)
+        return sum(1 for _ in islice(off, DEEPEST))
+
+    front, back = wrapping(parts), wrapping(reversed(parts))
+    for start in range(front + 1):
+        for end in range(min(back, len(parts) - start - 1) + 1):
             rest = parts[start : len(parts) - end]
             taken = (*parts[:start], *parts[len(parts) - end :])
             yield " ".join(rest), tuple(p for p in taken if not instructs(p))

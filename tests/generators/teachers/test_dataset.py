@@ -16,6 +16,7 @@ from hub_server import hub_server
 from generators.problems import open_source
 from generators.teachers.dataset import DatasetTeacher
 from generators.traces import TraceSet
+from rsfactory.errors import InputError
 from rsfactory.records import Problem
 
 BOXED = "Return your final response within \\boxed{}."
@@ -55,6 +56,16 @@ def test_the_rows_of_a_question_are_its_completions(traces: DatasetTeacher) -> N
     assert traces.traces(problem("What is 3 + 3?")) == []
     assert (traces.completions, sum(traces.malformed.values()), traces.ambiguous) == (5, 1, 0)
     assert traces.traces(problem("What is 1 + 1?")) == found
+
+
+def test_a_set_that_changes_under_the_run_is_told(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.jsonl", [{"problem": f"What is {i}?", "solution": "x"} for i in "ab"]
+    )
+    with closing(DatasetTeacher(str(path))) as teacher:
+        write(path, [{"problem": "Another one?", "solution": "x"}])
+        with pytest.raises(InputError, match="changed while it was read"):
+            teacher.traces(problem("What is b?"))
 
 
 def test_identity_is_name_and_content(tmp_path: Path) -> None:
