@@ -36,7 +36,6 @@ def command(
 ) -> list[str]:
     """A run that asks ``rows * samples`` times, each time for one completion."""
     settings = {
-        "problems.per_round": rows,
         "sample.num_samples": samples,
         "sample.max_tokens": 512,
         "sample.processes": processes,
