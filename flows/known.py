@@ -132,7 +132,11 @@ def _fits(row: dict[str, object], asking: Asking, problem: Problem, most: int) -
 def _take_over(run: Run, other: Store, their_round: int, round: int, ids: set[str]) -> None:
     """Copies candidates, shard by shard, so that few are in memory at a time."""
     for shard in other.shards(CANDIDATES, their_round) if ids else ():
-        rows = [replace(row, round=round) for row in read_shard(CANDIDATES, shard) if row.id in ids]
+        rows = [
+            replace(row, round=round, requests=0)  # none was made here, so nothing was spent
+            for row in read_shard(CANDIDATES, shard)
+            if row.id in ids
+        ]
         if rows:
             run.store.write(CANDIDATES, round, part_of(rows), rows)
             run.reporter.note(f"took {len(rows)} answers over from {other.folder.name}")

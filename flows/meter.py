@@ -2,7 +2,8 @@
 
 Requests under way count with what answers cost on average so far, so that a run ends near its
 budget and not a few hundred answers behind it; until there is an average, nothing is foreseen.
-Only requests made by this run count: traces that exist and answers of other runs cost nothing.
+Only requests made by this run count: traces that exist and answers of other runs cost nothing. A
+request for several candidates is counted with the first of them, which carries its prompt's tokens.
 """
 
 import time
@@ -36,7 +37,7 @@ class Meter:
     def add(self, candidate: Candidate) -> None:
         """Books an answer."""
         self._answers += 1
-        self._requests += candidate.requests
+        self._requests += candidate.requests if candidate.prompt_tokens else 0
         self._prompt_tokens += candidate.prompt_tokens
         self._tokens += candidate.tokens
 
@@ -108,15 +109,21 @@ def _spent(store: Store) -> Spent:
 
 
 def _of(answer: Candidate) -> Spent:
+    if not answer.requests:
+        return Spent()
     return Spent(
-        requests=answer.requests,
+        requests=answer.requests if answer.prompt_tokens else 0,
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.tokens,
     )
 
 
 def _sums(store: Store, table: Table[Candidate], round: int) -> Spent:
-    names = ("requests", "prompt_tokens", "tokens")
-    rows = store.columns(table, round, names).filter(pl.col("requests") > 0)
-    requests, prompt_tokens, tokens = rows.select(*names).sum().row(0)
-    return Spent(requests=requests, prompt_tokens=prompt_tokens, completion_tokens=tokens)
+    rows = store.columns(table, round, ("requests", "prompt_tokens", "tokens"))
+    rows = rows.filter(pl.col("requests") > 0)
+    first = rows.filter(pl.col("prompt_tokens") > 0)
+    return Spent(
+        requests=int(first["requests"].sum()),
+        prompt_tokens=int(rows["prompt_tokens"].sum()),
+        completion_tokens=int(rows["tokens"].sum()),
+    )
