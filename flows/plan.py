@@ -181,14 +181,14 @@ def _sampler(run: Run) -> Checkpoint | None:
 
 def _ask(run: Run, chosen: Sequence[Problem], sampler: Checkpoint | None) -> None:
     """Asks what is missing; a pilot that ends early is planned from as it is."""
-    before = run.meter.here.requests
+    before = run.meter.requests_here
     began = time.monotonic()
     try:
         sample(run, 1, chosen, sampler)
     except (Stopped, NoAnswer) as error:
         run.reporter.note(f"the pilot ended early: {error}")
     finally:
-        if run.meter.here.requests > before:
+        if run.meter.requests_here > before:
             run.store.journal(pilot=len(chosen), seconds=round(time.monotonic() - began, 3))
 
 
