@@ -46,9 +46,17 @@ MIN_HELD_OUT = 32
 
 @contextlib.contextmanager
 def open_run(
-    recipe: Recipe, *, seed: int, data: Path, name: str | None, reporter: Reporter
+    recipe: Recipe,
+    *,
+    seed: int,
+    data: Path,
+    name: str | None,
+    reporter: Reporter,
+    planning: bool = False,
 ) -> Iterator[Run]:
     """Opens a new run or continues the one of that name; holds its lock until the block ends.
+
+    A run that was only planned so far (`flows.plan`) may be asked for less than was planned.
 
     Raises:
         InputError: The problems, the model, another part of the recipe or the name are wrong.
@@ -69,7 +77,7 @@ def open_run(
         _check(recipe, source, held_out or source)
         need_disk(store.folder, _disk_needed(recipe), "a run")
         held.enter_context(store.lock())
-        recipe = _continue(store, named, recipe, seed, source)
+        recipe = _continue(store, named, recipe, seed, source, planning=planning)
         log = store.folder / "logs" / "forkserver.log"
         held.enter_context(fork_server(_preload(recipe), log=log, env=OFFLINE))
         verifiers = held.enter_context(VerifierPool())
@@ -185,7 +193,9 @@ def _preload(recipe: Recipe) -> tuple[str, ...]:
     return (local.PRELOAD if here else ()) + (PRELOAD if trains else ())
 
 
-def _continue(store: Store, name: str, recipe: Recipe, seed: int, source: ProblemSet) -> Recipe:
+def _continue(
+    store: Store, name: str, recipe: Recipe, seed: int, source: ProblemSet, *, planning: bool
+) -> Recipe:
     """Writes run.json for a new run, or checks the recipe against the one of the run on disk."""
     on_disk = store.described()
     fingerprint = source.fingerprint()
@@ -200,10 +210,13 @@ def _continue(store: Store, name: str, recipe: Recipe, seed: int, source: Proble
                 f"the problems of {source.name} changed since run {name} was made; "
                 "restore the file, or start another run with --run NAME"
             )
-        recipe = merge(parse(on_disk["recipe"], name), recipe, name)
-        if flatten(recipe) == flatten(parse(on_disk["recipe"], name)):
-            return recipe
-    store.write_json("run.json", _describe(name, recipe, seed, fingerprint, on_disk))
+        begun = not on_disk.get("planned", False)
+        recipe = merge(parse(on_disk["recipe"], name), recipe, name, begun=begun)
+        same = flatten(recipe) == flatten(parse(on_disk["recipe"], name))
+        if (begun and (same or planning)) or (same and planning):
+            return recipe  # a plan changes nothing about a run that has begun
+    described = _describe(name, recipe, seed, fingerprint, on_disk)
+    store.write_json("run.json", {**described, "planned": True} if planning else described)
     return recipe
 
 

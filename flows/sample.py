@@ -170,6 +170,6 @@ def sample_shard(
     )
     place = run.store.write(table, round, part, candidates)
     for candidate in candidates:
-        run.meter.add(candidate)
+        run.meter.add(candidate, evaluation=table is not CANDIDATES)
     log(f"sampled {len(candidates)} completions: {place.name}")
     return len(candidates), sum(candidate.tokens for candidate in candidates)

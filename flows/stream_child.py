@@ -22,10 +22,11 @@ from generators.agenda import Agenda, Fixed
 from generators.engine import Remote
 from generators.problems.finite import FiniteSet
 from generators.problems.options import Options
+from rsfactory.budget import Spent
 from rsfactory.child import Parent
 from rsfactory.errors import FactoryError, InputError, NoAnswer, Stopped
 from rsfactory.recipe import parse
-from rsfactory.records import Candidate, Outcome, Problem
+from rsfactory.records import Outcome, Problem
 from rsfactory.store import PROBLEMS, Store
 
 TOLD_EVERY = 0.2
@@ -69,13 +70,13 @@ class Shared(Meter):
         parent.receive()
         self._stop.set()
 
-    def add(self, candidate: Candidate) -> None:
-        """Books an answer, and tells the parent now and then."""
+    def book(self, answers: int, spent: Spent) -> None:
+        """Books answers, and tells the parent now and then."""
         counts = self._telling.counts
-        counts[0] += 1
-        counts[1] += candidate.tokens
-        counts[2] += candidate.prompt_tokens
-        counts[3] += candidate.requests
+        counts[0] += answers
+        counts[1] += spent.completion_tokens
+        counts[2] += spent.prompt_tokens
+        counts[3] += spent.requests
         self._telling.tell()
 
     def enough(self, under_way: int) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 from flows.context import Run
 from generators.agenda import Agenda
+from rsfactory.budget import Spent
 from rsfactory.child import Child
 from rsfactory.errors import NoAnswer
 from rsfactory.recipe import EndpointSection
@@ -123,12 +124,12 @@ def _book(run: Run, told: Told, part: int, message: dict[str, Any]) -> None:
     before = told.by_child.get(part, [0, 0, 0, 0])
     answers, tokens, prompt_tokens, requests = message["counts"]
     told.by_child[part] = message["counts"]
-    run.meter.book(
-        answers=answers - before[0],
-        tokens=tokens - before[1],
+    spent = Spent(
+        completion_tokens=tokens - before[1],
         prompt_tokens=prompt_tokens - before[2],
         requests=requests - before[3],
     )
+    run.meter.book(answers - before[0], spent)
     for outcome, count in message["outcomes"].items():
         for _ in range(count):
             run.reporter.outcome(Outcome(outcome))
