@@ -262,13 +262,9 @@ def test_unfinished_answers_are_kept_and_not_selected(
     assert json.loads(result.rounds[0].rejected_by) == {rule: 48}
 
 
-def test_the_files_have_licence_provenance_and_reasoning(
-    server: FaultyServer, file: Path
-) -> None:
+def test_the_files_have_licence_provenance_and_reasoning(server: FaultyServer, file: Path) -> None:
     server.plan = lambda asked: "thought"
-    result = collect(
-        server, file, problems__licence="MIT", problems__provenance="counted by hand"
-    )
+    result = collect(server, file, problems__licence="MIT", problems__provenance="counted by hand")
     frame = pl.read_parquet(result.folder / "collected.parquet")
     assert set(frame["licence"]) == {"MIT"}
     assert set(frame["provenance"]) == {"counted by hand"}
@@ -288,9 +284,7 @@ def test_every_check_is_made_once(server: FaultyServer, file: Path) -> None:
     }
 
 
-def test_a_budget_ends_the_run_and_a_higher_one_continues(
-    server: FaultyServer, file: Path
-) -> None:
+def test_a_budget_ends_the_run_and_a_higher_one_continues(server: FaultyServer, file: Path) -> None:
     with pytest.raises(Stopped, match="budget is used up"):
         collect(server, file, budget="140tok", endpoint__concurrency=2)
     asked = len(server.seen)
