@@ -1,7 +1,7 @@
 """What the parts promise each other: Protocols of one method, and the values they exchange.
 
 No base classes and no registration by import: a name becomes an object through one plain dict per
-folder (``TEACHERS``, ``VERIFIERS``, ``SOURCES``), or through ``module:name`` (see `resolve`).
+folder (``VERIFIERS``, ``CHECKS``, ``SOURCES``), or through ``module:name`` (see `resolve`).
 """
 
 import importlib
