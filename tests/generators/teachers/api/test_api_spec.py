@@ -117,9 +117,9 @@ def test_an_address_that_only_looks_like_one(url: str) -> None:
 
 
 def test_a_name_that_cannot_be_looked_up() -> None:
-    with teacher("http://a..b/v1", max_requests=1) as asked:
-        with pytest.raises(NoAnswer, match="connect"):
-            one(asked)
+    bad = "http://a..b/v1"
+    with teacher(bad, max_requests=1) as asked, pytest.raises(NoAnswer, match="connect"):
+        one(asked)
 
 
 @pytest.mark.parametrize("key", ["sk-1\n", "sk \u00e9", "\u043a\u043b", "sk\r1"])
