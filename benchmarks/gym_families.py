@@ -6,7 +6,7 @@ Each item is answered with its gold, with another item's gold and with a mutated
 or digit changed), written in `FORMS`: bare, padded, in a tag, a fence, behind "Answer:", in
 capitals. An answer should be CORRECT exactly where the library gives the plain text 1.0, and the
 gold in every form. This is asked of ``puzzle`` with the library's scorer, for all families, and of
-the verifier that `generators.problems.gym` names, where that is another one; differences are
+the verifier that `generators.problems.family` names, where that is another one; differences are
 printed. ``--material`` adds the answers of `logic/reasoning_gym_scored.jsonl`, whose scores
 somebody else recorded, in families that need nothing but the gold (the items are not there).
 """
@@ -28,8 +28,7 @@ from filters.audit import written
 from filters.verify import VERIFIERS
 from filters.verify.gym import CASE_COUNTS
 from filters.verify.pool import VerifierPool
-from generators.problems.gym import EXAMPLES, open_set
-from generators.problems.options import Options
+from generators.problems.family import EXAMPLES, Family
 from rsfactory import tagged
 from rsfactory.records import Outcome, Problem
 
@@ -109,8 +108,8 @@ def cases(family: str, seed: int, count: int) -> Iterator[Case]:
     data, drawn = items(family, seed, count)
     params = {"datasets": [{"name": n} for n in data.datasets]} if family == "composite" else {}
     try:
-        source = open_set(family, Options(seed=seed, params=params))
-    except Exception:  # families without any gold have no source; the scorer is still asked
+        source = Family(family, None, params, seed=seed)
+    except Exception:  # what cannot be made has no source; the scorer is still asked
         source = None
     golds = [gold_of(family, item) for item in drawn]
     for row, (item, gold) in enumerate(zip(drawn, golds, strict=True)):

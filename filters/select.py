@@ -1,7 +1,8 @@
 """Selection: which candidates go to training, and for every other one the rule that kept it out.
 
-Rules in order, the first that applies is the reason: ``outcome`` (only correct ones), ``flag``
-(one of ``reject_flags``), ``length`` (longer than training takes), ``duplicate`` (of this round
+Rules in order, the first that applies is the reason: ``outcome`` (only correct ones), ``finish``
+(only whole ones: not cut, not filtered, not ended for an unknown reason), ``flag`` (one of
+``reject_flags``), ``length`` (longer than training takes), ``duplicate`` (of this round
 or an earlier selection), ``max_per_problem`` (the first ones by index; a hinted one only where no
 candidate without a hint was correct).
 """
@@ -25,6 +26,7 @@ def select_candidates(
     max_per_problem: int,
     reject_flags: Collection[str],
     max_length: int | None = None,
+    finish_reasons: Collection[str] = ("stop",),
 ) -> Decided:
     """Every candidate once, in the order given, with None (selected) or why it is rejected.
 
@@ -40,6 +42,7 @@ def select_candidates(
         reject_flags: Checks whose flags keep a candidate out.
         max_length: Tokens of prompt and completion together that training takes; as counted by the
             teacher, so worked solutions, which nobody sampled, count 0.
+        finish_reasons: Those of whole completions.
 
     Raises:
         ValueError: A candidate has no verdict.
@@ -51,6 +54,7 @@ def select_candidates(
         )
     rules: list[Filter] = [
         _Correct(verdicts),
+        _Whole(finish_reasons),
         _Unflagged(flags, reject_flags),
         _Short(max_length),
         ExactDedup(earlier),
@@ -78,6 +82,19 @@ class _Correct:
             right = verdict.outcome is Outcome.CORRECT
             why = Rejection(rule="outcome", reason=f"{verdict.outcome}: {verdict.reason}")
             yield row, None if right else why
+
+
+class _Whole:
+    """``finish``: completions that came to their own end."""
+
+    def __init__(self, whole: Collection[str]) -> None:
+        self._whole = whole
+
+    def __call__(self, rows: Iterable[Candidate]) -> Decided:
+        for row in rows:
+            ended = row.finish_reason in self._whole
+            reason = f"finish_reason {row.finish_reason!r} is not one of a whole completion"
+            yield row, None if ended else Rejection(rule="finish", reason=reason)
 
 
 class _Unflagged:

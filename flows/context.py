@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filters.verify.pool import VerifierPool
 from flows import tasks, teachers
+from flows.meter import Meter
 from flows.progress import Reporter
 from generators.problems import ProblemSet
 from generators.prompts import length
@@ -35,6 +36,9 @@ class Run:
     source: ProblemSet
     held_out_source: ProblemSet | None
     verifiers: VerifierPool
+    meter: Meter
+    journals: bool = True
+    """Whether stages book their seconds; not in a child, whose parent does."""
     _teacher: Teacher | None = field(default=None, repr=False)
     _teacher_key: str | None = field(default=None, repr=False)
 
@@ -49,40 +53,39 @@ class Run:
         finally:
             seconds = time.monotonic() - began
             with contextlib.suppress(StoreError):  # a full disk must not hide the first error
-                self.store.journal(round=round, stage=name, seconds=round_to(seconds))
+                if self.journals:
+                    self.store.journal(round=round, stage=name, seconds=round_to(seconds))
 
-    def teacher(self, checkpoint: Checkpoint, *, asked: str | None = None) -> Teacher:
+    def teacher(self, checkpoint: Checkpoint | None, *, asked: str | None = None) -> Teacher:
         """The teacher for a checkpoint; the last one asked for stays open until `release`.
 
         Args:
             checkpoint: Whose weights answer, where the teacher is the student.
             asked: ``student`` asks the student whoever the recipe's teacher is (evaluation).
         """
-        name = asked or self.recipe.sample.teacher
-        of_student = name == "student"
-
-        def make() -> Teacher:
-            log = self.log_file("sampling")
-            if of_student:
-                folder, words = self.folder_of(checkpoint), self.recipe.model.student
-                return teachers.student(words, checkpoint, folder, log)
-            return teachers.teacher(name, log)
-
-        return self._open(checkpoint.id if of_student else name, make)
+        name, log = asked or self.recipe.sample.teacher, self.log_file("sampling")
+        if not teachers.is_student(name):
+            return self._open(name, lambda: teachers.teacher(name, self.recipe, log))
+        assert checkpoint is not None, "the student needs a checkpoint"
+        folder = self.folder_of(checkpoint)
+        return self._open(
+            f"{name} {checkpoint.id}",
+            lambda: teachers.student(name, self.recipe, checkpoint, folder, log),
+        )
 
     def judge(self) -> Teacher:
         """The recipe's judge, in the place of the sampling teacher: one model is in memory."""
-        name, student = self.recipe.judge.teacher, self.recipe.model.student
+        name = self.recipe.judge.teacher
         if name is None:
             raise InputError('verifier judge needs a teacher: set judge.teacher = "local:MODEL"')
         return self._open(f"judge {name}", lambda: teachers.judge(
-            name, student, self.log_file("judging")))  # fmt: skip
+            name, self.recipe, self.log_file("judging")))  # fmt: skip
 
     def _open(self, key: str, make: Callable[[], Teacher]) -> Teacher:
         if self._teacher is None or self._teacher_key != key:
             self.release()
             self._teacher, self._teacher_key = make(), key
-        teachers.teach(self._teacher, self.store.read(PROBLEMS))
+        teachers.teach(self._teacher, lambda: self.store.read(PROBLEMS))
         return self._teacher
 
     def release(self) -> None:

@@ -8,8 +8,13 @@ A change below the paired interval is noise either way: its interval is in the r
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 
 from flows.context import Run
+from flows.meter import spent_of
+from flows.pass_rates import mean_of_round, newest_rates, pass_rates
+from flows.problems import training
 from flows.tasks import log
 from rsfactory.ids import content_id
 from rsfactory.recipe import GateSection
@@ -20,6 +25,7 @@ from rsfactory.records import (
     Outcome,
     RoundReport,
     Selection,
+    newest,
 )  # fmt: skip
 from rsfactory.stats import Interval, paired_change
 from rsfactory.store import CANDIDATES, ROUNDS, SELECTIONS, TRAINING_ROWS, VERDICTS
@@ -58,19 +64,52 @@ def gate(
     """Writes the round's report, which ends the round, and returns it."""
     change = change_between(before, after)
     selections = run.store.read(SELECTIONS, round)
+    pass_rates(run, round, training(run, round), sampler)
     trained = any(s.selected for s in selections)
     decision, reason = decide(run.recipe.gate, change, after.accuracy, trained)
-    candidates = run.store.read(CANDIDATES, round)
+    report = round_report(run, round, checkpoint, selections, gate=decision, gate_reason=reason)
+    report = replace(
+        report,
+        sampler=sampler.id,
+        pool=len(run.store.read(TRAINING_ROWS, round)),
+        accuracy=after.accuracy,
+        low=after.low,
+        high=after.high,
+        change=change.mean,
+        change_low=change.low,
+        change_high=change.high,
+        grpo=json.dumps(
+            json.loads(checkpoint.metrics) if checkpoint.stage == "grpo" and trained else {}
+        ),
+    )
+    run.store.write(ROUNDS, round, "report", [report])
+    log(f"round {round}: {decision} ({reason})")
+    return report
+
+
+def round_report(
+    run: Run,
+    round: int,
+    checkpoint: Checkpoint | None,
+    selections: Sequence[Selection],
+    *,
+    gate: Gate,
+    gate_reason: str,
+) -> RoundReport:
+    """What a round sampled, verified and selected; accuracy and training are left open."""
+    rows = run.store.read(CANDIDATES, round)
+    candidates = newest(rows)
     verdicts = {v.candidate_id: v.outcome for v in run.store.read(VERDICTS, round)}
     outcomes = Counter(verdicts[c.id] for c in candidates)
     hinted = [c for c in candidates if c.hinted]
-    metrics = json.loads(checkpoint.metrics)
-    report = RoundReport(
-        id=content_id("d", run.name, round),
+    rate = mean_of_round(newest_rates(run, round))
+    spent = spent_of(run.store, round)
+    return RoundReport(
+        id=content_id("d", run.name, round, len(rows)),
         run=run.name,
         round=round,
-        sampler=sampler.id,
-        checkpoint_id=checkpoint.id,
+        sampler=checkpoint.id if checkpoint else run.recipe.sample.teacher,
+        checkpoint_id=checkpoint.id if checkpoint else "",
         problems=len({c.problem_id for c in candidates}),
         sampled=len(candidates),
         correct=outcomes[Outcome.CORRECT],
@@ -82,24 +121,28 @@ def gate(
         hinted_correct=sum(verdicts[c.id] is Outcome.CORRECT for c in hinted),
         selected=sum(s.selected for s in selections),
         rejected_by=json.dumps(rejections(selections)),
-        pool=len(run.store.read(TRAINING_ROWS, round)),
-        tokens=sum(c.tokens for c in candidates),
-        accuracy=after.accuracy,
-        low=after.low,
-        high=after.high,
-        change=change.mean,
-        change_low=change.low,
-        change_high=change.high,
-        gate=decision,
-        gate_reason=reason,
-        grpo=json.dumps(metrics if checkpoint.stage == "grpo" and trained else {}),
+        pool=0,
+        tokens=spent.completion_tokens,
+        accuracy=None,
+        low=None,
+        high=None,
+        change=None,
+        change_low=None,
+        change_high=None,
+        gate=gate,
+        gate_reason=gate_reason,
+        grpo="{}",
         seconds=json.dumps(run.store.seconds(round)),
+        pass_rate=rate.mean if rate else None,
+        pass_rate_low=rate.low if rate else None,
+        pass_rate_high=rate.high if rate else None,
+        requests=spent.requests,
+        prompt_tokens=spent.prompt_tokens,
+        cost=spent.cost(run.meter.prices),
+        attempts=len(rows),
     )
-    run.store.write(ROUNDS, round, "report", [report])
-    log(f"round {round}: {decision} ({reason})")
-    return report
 
 
-def rejections(selections: list[Selection]) -> dict[str, int]:
+def rejections(selections: Sequence[Selection]) -> dict[str, int]:
     """Rule -> how many candidates it kept out, the most frequent first."""
     return dict(Counter(s.rejected_by for s in selections if s.rejected_by).most_common())

@@ -164,9 +164,11 @@ def outcome_words(outcomes: Counter[str]) -> str:
 def round_words(report: RoundReport) -> str:
     """A round in one line."""
     share = report.correct / report.sampled if report.sampled else 0.0
+    counts = f"{report.sampled} sampled, {share:.0%} correct, {report.selected} selected"
+    if report.accuracy is None:
+        return f"done: {counts}"
     return (
-        f"round {report.round} done: {report.sampled} sampled, {share:.0%} correct, "
-        f"{report.selected} selected; held-out accuracy {report.accuracy:.3f} "
+        f"round {report.round} done: {counts}; held-out accuracy {report.accuracy:.3f} "
         f"({report.low:.3f} to {report.high:.3f}), {report.gate.value}: {report.gate_reason}"
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from flows.context import Run
 from generators.problems.finite import same_question
 from rsfactory.errors import InputError
+from rsfactory.ids import content_id
 from rsfactory.records import Problem
 from rsfactory.store import PROBLEMS, read_shard
 
@@ -47,6 +48,38 @@ def training(run: Run, round: int) -> list[Problem]:
         return problems
 
     return _once(run, round, "train", draw)
+
+
+def collecting(run: Run) -> list[Problem]:
+    """All problems of a source, or `problems.per_round` of an endless one; later ones are added.
+
+    Raises:
+        InputError: There is none.
+    """
+    return to_collect(run, None)
+
+
+def to_collect(run: Run, first: int | None) -> list[Problem]:
+    """The same, but only so many are written down: a plan may ask for more than its run will.
+
+    Raises:
+        InputError: There is none.
+    """
+    size = getattr(run.source, "size", None)
+    drawn = run.source.train(1, run.recipe.problems.per_round if size is None else size)
+    if not drawn:
+        raise InputError(f"{run.source.name} has no problems")
+    there = {p.id: p for p in run.store.read(PROBLEMS, 1)}
+    new = [p for p in drawn if p.id not in there]
+    kept = new if first is None else new[: max(0, first - len(there))]
+    for start in range(0, len(kept), BLOCK):
+        block = kept[start : start + BLOCK]
+        run.store.write(PROBLEMS, 1, content_id("h", [p.id for p in block]), block)
+    return [*there.values(), *new]
+
+
+BLOCK = 5000
+"""Problems in a shard of a source that is taken whole."""
 
 
 def apart(problems: list[Problem], held_out: list[Problem]) -> list[Problem]:

@@ -83,6 +83,8 @@ def html(result: RunResult, described: dict[str, Any], shown: list[tuple[str, st
 
 def headline(result: RunResult) -> str:
     """What came out, in one sentence."""
+    if result.rounds and result.rounds[-1].accuracy is None:
+        return _collected(result, result.rounds[-1])
     if not result.rounds or result.start is None or result.change is None:
         return "No round has ended yet."
     last, change = result.rounds[-1], result.change
@@ -94,12 +96,31 @@ def headline(result: RunResult) -> str:
     )
 
 
+def _collected(result: RunResult, report: RoundReport) -> str:
+    """What came out of a run that trains nothing."""
+    rate = ""
+    if report.pass_rate is not None:
+        rate = (
+            f" Mean pass rate {report.pass_rate:.3f} (95% interval {report.pass_rate_low:.3f} to "
+            f"{report.pass_rate_high:.3f}, {report.problems} problems)."
+        )
+    cost = "" if report.cost is None else f", {report.cost:.2f} USD"
+    return (
+        f"{report.selected} of {report.sampled} candidates selected.{rate} "
+        f"{result.seconds / 60:.1f} minutes, {result.tokens:,} tokens sampled{cost}."
+    )
+
+
 def _plots(result: RunResult) -> list[str]:
     known: list[tuple[str, Evaluation | RoundReport]] = []
     known += [("base", result.base)] if result.base else []
     known += [("start", result.start)] if result.start else []
     known += [(f"round {r.round}", r) for r in result.rounds]
-    points = [Point(label=name, value=m.accuracy, low=m.low, high=m.high) for name, m in known]
+    points = [
+        Point(label=name, value=m.accuracy, low=m.low, high=m.high)
+        for name, m in known
+        if m.accuracy is not None
+    ]
     if not points:
         return []
     accuracy = Line(name="held-out accuracy, greedy", colour="a", points=points)
@@ -127,8 +148,9 @@ def _tables(result: RunResult) -> list[str]:
     if not result.rounds:
         return []
     rounds = result.rounds
-    tables = ["<h2>Rounds</h2>", _rounds_table(result), "<h2>Candidates</h2>"]
-    tables += [_candidates_table(rounds)]
+    measured = [r for r in rounds if r.accuracy is not None]
+    tables = ["<h2>Rounds</h2>", _rounds_table(result, measured)] if measured else []
+    tables += ["<h2>Candidates</h2>", _candidates_table(rounds)]
     for title, field in (
         ("Rejected by rule", "rejected_by"), ("Seconds by stage", "seconds"), ("GRPO", "grpo"),
     ):  # fmt: skip
@@ -137,7 +159,7 @@ def _tables(result: RunResult) -> list[str]:
     return [*tables, *_verification_tables(result)]
 
 
-def _rounds_table(result: RunResult) -> str:
+def _rounds_table(result: RunResult, measured: list[RoundReport]) -> str:
     head = ["", "accuracy", "95% interval", "change", "95% interval", "gate", "why", "checkpoint"]
     rows = [
         [
@@ -159,7 +181,7 @@ def _rounds_table(result: RunResult) -> str:
             f"{r.change:+.3f}", f"{r.change_low:+.3f} to {r.change_high:+.3f}", r.gate.value,
             r.gate_reason, r.checkpoint_id,
         ]
-        for r in result.rounds
+        for r in measured
     ]  # fmt: skip
     return table(head, rows)
 

@@ -5,12 +5,24 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from flows.gate import change_between
 from flows.tallies import Tally, tallies
 from rsfactory.errors import FactoryError, StoreError
-from rsfactory.records import Evaluation, Outcome, RoundReport
+from rsfactory.records import Candidate, Evaluation, Outcome, RoundReport
 from rsfactory.stats import Interval
-from rsfactory.store import CANDIDATES, EVALUATION_CANDIDATES, EVALUATIONS, ROUNDS, Store
+from rsfactory.store import (
+    CANDIDATES,
+    EVALUATION_CANDIDATES,
+    EVALUATIONS,
+    ROUNDS,
+    Store,
+    Table,
+)  # fmt: skip
+
+FILES = ("collected.parquet", "collected.jsonl")
+"""The selected rows of a run that trains nothing, in its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +63,7 @@ class RunResult:
             "change": {**self.change._asdict(), "problems": problems} if self.change else None,
             "seconds": self.seconds,
             "tokens": self.tokens,
+            "files": [str(self.folder / name) for name in FILES if (self.folder / name).exists()],
         }
 
 
@@ -64,12 +77,13 @@ def load_result(store: Store) -> RunResult:
     if described is None:
         raise StoreError(f"{store.folder} has no run.json, so it is no run (or was never begun)")
     evaluations = store.read(EVALUATIONS)
+    reports = newest_reports(store)
     stages = {e.stage: e for e in evaluations if e.stage in ("base", "start")}
     base = stages.get("base")
-    start = stages.get("start") or (base if store.read(ROUNDS) else None)
-    reports = sorted(store.read(ROUNDS), key=lambda report: report.round)
-    last = evaluation_of(evaluations, reports[-1].checkpoint_id) if reports else None
-    rows = [*store.read(CANDIDATES), *store.read(EVALUATION_CANDIDATES)]
+    start = stages.get("start") or (base if reports else None)
+    trained = bool(reports) and reports[-1].accuracy is not None
+    last = evaluation_of(evaluations, reports[-1].checkpoint_id) if trained else None
+    rounds = {table: store.rounds(table) for table in (CANDIDATES, EVALUATION_CANDIDATES)}
     return RunResult(
         run=described["run"],
         recipe=described["recipe"]["name"],
@@ -79,9 +93,23 @@ def load_result(store: Store) -> RunResult:
         rounds=reports,
         change=change_between(start, last) if start and last else None,
         seconds=round(sum(e["seconds"] for e in store.journal_entries() if "stage" in e), 1),
-        tokens=sum(candidate.tokens for candidate in rows),
+        tokens=sum(
+            tokens_of(store, table, round) for table, there in rounds.items() for round in there
+        ),
         tallies=tallies(store),
     )
+
+
+def tokens_of(store: Store, table: Table[Candidate], round: int) -> int:
+    """Completion tokens that this run sampled in a round; answers of other runs are left out."""
+    rows = store.columns(table, round, ["tokens", "requests"])
+    return int(rows.filter(pl.col("requests").fill_null(1) > 0)["tokens"].sum())
+
+
+def newest_reports(store: Store) -> list[RoundReport]:
+    """The newest report of every round that ended."""
+    rows = sorted(store.read(ROUNDS), key=lambda report: (report.round, report.attempts))
+    return list({report.round: report for report in rows}.values())
 
 
 def evaluation_of(evaluations: list[Evaluation], checkpoint_id: str) -> Evaluation:
@@ -122,4 +150,15 @@ def round_row(report: RoundReport) -> dict[str, Any]:
         "grpo": json.loads(report.grpo),
         "tokens": report.tokens,
         "seconds": json.loads(report.seconds),
+        "pass_rate": _pass_rate(report),
+        "requests": report.requests,
+        "prompt_tokens": report.prompt_tokens,
+        "cost": report.cost,
     }
+
+
+def _pass_rate(report: RoundReport) -> dict[str, float | None] | None:
+    if report.pass_rate is None:
+        return None
+    low, high = report.pass_rate_low, report.pass_rate_high
+    return {"mean": report.pass_rate, "low": low, "high": high}

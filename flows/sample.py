@@ -1,22 +1,37 @@
-"""Sampling: a round's candidates, and the hinted second try at the problems that failed."""
+"""Sampling: a round's candidates, and the hinted second try at the problems that failed.
+
+What the store has is not asked for again: a rerun, more samples, a higher length limit and another
+run's answers (`sample.reuse`) all ask for what is missing only. Teachers behind an address are
+asked by `flows.stream`, local ones shard by shard here.
+"""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 
 from filters.verify import GROUP_VERIFIERS
+from flows import known, stream, stream_parts
+from flows.asking import asking_of, policy_for, record_prompts
 from flows.context import Run
 from flows.tasks import log, shard_task
-from generators.prompts import pick
-from generators.sample import PlannedShard, plan, sample_planned
+from flows.verify import verify
+from generators.agenda import Agenda, Fixed, Policy
+from generators.engine import Remote
+from generators.sample import PlannedShard, sample_planned, shard_of, shards_of
 from rsfactory.contracts import Progress, Teacher
-from rsfactory.records import Candidate, Checkpoint, Outcome, Problem, Verdict
-from rsfactory.store import CANDIDATES, PROMPTS, Table
+from rsfactory.records import Candidate, Checkpoint, Outcome, Problem, Verdict, newest
+from rsfactory.store import CANDIDATES, SELECTIONS, Table
 
 
-def sample(run: Run, round: int, problems: Sequence[Problem], checkpoint: Checkpoint) -> None:
-    """Samples `sample.num_samples` candidates of every problem; finished shards are skipped."""
-    _sample(run, round, problems, checkpoint, run.recipe.sample.num_samples, hinted=False)
+def sample(
+    run: Run, round: int, problems: Sequence[Problem], checkpoint: Checkpoint | None
+) -> None:
+    """Candidates of every problem, as many as the policy wants; what is there is not asked again.
+
+    A round whose selection is written is closed where a student is trained on it.
+    """
+    if run.recipe.flow == "star" and run.store.has(SELECTIONS, round, "round"):
+        return
+    _sample(run, round, problems, checkpoint, policy_for(run.recipe), hinted=False)
 
 
 def rationalize(
@@ -24,7 +39,7 @@ def rationalize(
     round: int,
     problems: Sequence[Problem],
     verdicts: Mapping[str, Verdict],
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None,
 ) -> None:
     """Samples failed problems again with the answer hinted (STaR, Zelikman et al., 2022).
 
@@ -35,47 +50,76 @@ def rationalize(
     if not run.recipe.rationalize.num_samples:
         return
     outcomes: dict[str, set[Outcome]] = {}
-    for candidate in run.store.read(CANDIDATES, round):
+    for candidate in newest(run.store.read(CANDIDATES, round)):
         if not candidate.hinted:
             outcomes.setdefault(candidate.problem_id, set()).add(verdicts[candidate.id].outcome)
     ours = {Outcome.UNVERIFIABLE}
     failed = [
-        p for p in problems if Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
-    ]
+        p for p in problems
+        if p.id in outcomes and Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
+    ]  # fmt: skip
     hintable = [p for p in failed if p.answer and p.verifier not in GROUP_VERIFIERS]
     if left_out := len(failed) - len(hintable):
         run.reporter.note(
             f"round {round}: {left_out} problems without a correct candidate are not hinted: "
             "no answer of theirs is known"
         )
-    _sample(run, round, hintable, checkpoint, run.recipe.rationalize.num_samples, hinted=True)
+    policy = Fixed(run.recipe.rationalize.num_samples)
+    _sample(run, round, hintable, checkpoint, policy, hinted=True)
 
 
 def _sample(
     run: Run,
     round: int,
     problems: Sequence[Problem],
-    checkpoint: Checkpoint,
-    num_samples: int,
+    checkpoint: Checkpoint | None,
+    policy: Policy,
     *,
     hinted: bool,
 ) -> None:
-    section = run.recipe.sample
     teacher = run.teacher(checkpoint)
-    settings = {"temperature": section.temperature, "top_p": section.top_p, "seed": run.seed}
-    shards = plan(
-        problems,
-        prompt_for=lambda problem: pick(section.template, problem, hinted=hinted),
-        teacher=teacher.identity,
-        sampling=json.dumps(settings),
-        num_samples=num_samples,
-        shard_size=section.shard_size,
-        round=round,
-        hinted=hinted,
-        first_index=_next_index(run, round, hinted=hinted),
-    )
+    asking = asking_of(run, round, teacher.identity, hinted=hinted)
+    by_id = {problem.id: problem for problem in problems}
+    known.recover(run, round)
+    known.reuse(run, asking, problems, policy.num_samples)
+    if not isinstance(policy, Fixed):
+        verify(run, round, by_id)
+    agenda = Agenda(problems, asking, policy, known.known(run, asking, run.max_tokens()))
+    known.refuse_growing_groups(run, round, agenda, problems)
+    record_prompts(run, round, problems, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
-    run_shards(run, round, shards, teacher, CANDIDATES, stage, run.max_tokens())
+    if isinstance(teacher, Remote) and run.recipe.sample.processes > 1 and agenda.total:
+        stream_parts.sample(run, round, stage, agenda, hinted=hinted)
+    elif isinstance(teacher, Remote):
+        stream.sample(run, round, stage, teacher, agenda, by_id)
+    else:
+        _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))
+
+
+def _in_waves(
+    run: Run,
+    round: int,
+    stage: str,
+    teacher: Teacher,
+    agenda: Agenda,
+    problems: Mapping[str, Problem],
+    *,
+    decided: bool,
+) -> None:
+    """A local engine gets whole shards, always the same ones, so that a rerun gives equal texts."""
+    while wave := agenda.wave():
+        missing = {item.id for item in wave if not agenda.known(item)}
+        shards = [
+            shard if all(item.id in missing for item in shard.items) else shard_of(rest)
+            for shard in shards_of(wave, run.recipe.sample.shard_size)
+            if (rest := [item for item in shard.items if item.id in missing])
+        ]
+        run_shards(run, round, shards, teacher, CANDIDATES, stage, run.max_tokens())
+        verdicts = verify(run, round, problems) if decided else {}
+        for item in wave:
+            if item.id in missing:
+                verdict = verdicts.get(item.id)
+                agenda.decide(item.problem.id, verdict.outcome if verdict else None)
 
 
 def run_shards(
@@ -89,12 +133,12 @@ def run_shards(
 ) -> None:
     """Samples the shards that the store does not have yet, one after the other."""
     missing = [s for s in shards if not run.store.has(table, round, s.id)]
-    _record_prompts(run, round, missing)
     if not missing:
         return
     with run.stage(round, stage, sum(len(s.items) for s in missing), "completions"):
         before = (0, 0)
         for shard in missing:
+            run.meter.check()
             done, tokens = before
 
             def progress(
@@ -125,24 +169,7 @@ def sample_shard(
         sample_planned(teacher, shard, max_tokens=max_tokens, progress=progress)
     )
     place = run.store.write(table, round, part, candidates)
+    for candidate in candidates:
+        run.meter.add(candidate, evaluation=table is not CANDIDATES)
     log(f"sampled {len(candidates)} completions: {place.name}")
     return len(candidates), sum(candidate.tokens for candidate in candidates)
-
-
-def _next_index(run: Run, round: int, *, hinted: bool) -> dict[str, int]:
-    """Problem -> first free index: it goes on over rounds (round 0 has only worked solutions)."""
-    after: dict[str, int] = {}
-    for earlier in (r for r in run.store.rounds(CANDIDATES) if 0 < r < round):
-        for candidate in run.store.read(CANDIDATES, earlier):
-            if candidate.hinted == hinted:
-                key = candidate.problem_id
-                after[key] = max(after.get(key, 0), candidate.index + 1)
-    return after
-
-
-def _record_prompts(run: Run, round: int, shards: Sequence[PlannedShard]) -> None:
-    """Keeps the templates that the shards use, each once a run."""
-    known = {prompt.id for prompt in run.store.read(PROMPTS)}
-    for prompt in {item.prompt.id: item.prompt for s in shards for item in s.items}.values():
-        if prompt.id not in known:
-            run.store.write(PROMPTS, round, prompt.id, [prompt])

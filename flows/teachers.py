@@ -1,14 +1,26 @@
-"""Which teacher answers: words (``student``, ``local:MODEL``, ``scripted:0.5``) made an object."""
+"""Which teacher answers: words (``student``, ``openai:MODEL@URL``, ...) made an object.
 
+`student` is the checkpoint of the round, `vllm:student` the same through a managed vLLM server.
+"""
+
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from generators.models import checkpoint_id, resolve
-from generators.teachers import TEACHERS, LocalTeacher, ScriptedJudge, ScriptedTeacher
+from generators.teachers import DESCRIBED, LocalTeacher, ScriptedJudge, ScriptedTeacher
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError
+from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint, Problem
 
+if TYPE_CHECKING:
+    from generators.teachers.dataset import DatasetTeacher
+
 SCRIPTED = "scripted"
+STUDENTS = ("student", "vllm:student")
+KEY = "OPENAI_API_KEY"
 
 
 def is_scripted(name: str) -> bool:
@@ -16,38 +28,62 @@ def is_scripted(name: str) -> bool:
     return name.partition(":")[0] == SCRIPTED
 
 
-def student(name: str, checkpoint: Checkpoint, folder: Path, log: Path) -> Teacher:
+def is_student(name: str) -> bool:
+    """Whether the word names the checkpoint of the round."""
+    return name in STUDENTS
+
+
+def is_archive(name: str) -> bool:
+    """Whether the word names traces that exist already: they are read, nobody is asked."""
+    return name.partition(":")[0] == "dataset"
+
+
+def is_local(name: str) -> bool:
+    """Whether a model answers in a child process with transformers."""
+    return name == "student" or name.partition(":")[0] == "local"
+
+
+def student(name: str, recipe: Recipe, checkpoint: Checkpoint, folder: Path, log: Path) -> Teacher:
     """The student with a checkpoint's weights, or the fake in its place."""
-    if not is_scripted(name):
+    words = recipe.model.student
+    if is_scripted(words):
+        fake = _scripted(words)
+        fake.identity += f"@{checkpoint.id}"
+        return fake
+    if name == "student":
         return LocalTeacher(folder, checkpoint.id, log)
-    fake = _scripted(name)
-    fake.identity += f"@{checkpoint.id}"
-    return fake
+    return _vllm(folder, checkpoint.id, recipe, log)
 
 
-def teacher(name: str, log: Path) -> Teacher:
+def teacher(name: str, recipe: Recipe, log: Path) -> Teacher:
     """Another teacher than the student.
 
     Raises:
         InputError: No teacher is called that, or its model is not there.
     """
-    if is_scripted(name):
-        return _scripted(name)
-    folder = _folder(name)
-    return LocalTeacher(folder, checkpoint_id(folder), log)
+    kind, _, model = name.partition(":")
+    makers: dict[str, Callable[[], Teacher]] = {
+        SCRIPTED: lambda: _scripted(name),
+        "local": lambda: LocalTeacher(resolve(model), checkpoint_id(resolve(model)), log),
+        "vllm": lambda: _vllm(resolve(model), checkpoint_id(resolve(model)), recipe, log),
+        "openai": lambda: _api(name, recipe),
+    }
+    if kind not in makers or not (model or kind == SCRIPTED):
+        raise _unknown(name)
+    return makers[kind]()
 
 
-def judge(name: str, student: str, log: Path) -> Teacher:
+def judge(name: str, recipe: Recipe, log: Path) -> Teacher:
     """Who judges: another model, the fake, or the student as it was before any training.
 
     Raises:
         InputError: No teacher is called that, or its model is not there.
     """
-    name = of_judge(name, student)
+    name = of_judge(name, recipe.model.student)
     if is_scripted(name):
         skill = name.partition(":")[2]
         return ScriptedJudge(skill) if skill else ScriptedJudge()
-    return teacher(name, log)
+    return teacher(name, recipe, log)
 
 
 def of_judge(name: str, student: str) -> str:
@@ -57,31 +93,68 @@ def of_judge(name: str, student: str) -> str:
     return student if is_scripted(student) else f"local:{student}"
 
 
-def check(name: str) -> None:
+def check(name: str, recipe: Recipe) -> None:
     """Whether there is a teacher of that name, without starting anything.
 
     Raises:
-        InputError: There is none, or its model is not there.
+        InputError: There is none, its model is not there, or its key is missing.
     """
-    if is_scripted(name):
-        _scripted(name)
-    elif name != "student":
-        _folder(name)
-
-
-def _folder(name: str) -> Path:
-    """The folder of ``local:MODEL``."""
     kind, _, model = name.partition(":")
-    if kind == "local" and model:
-        return resolve(model)
-    there = ", ".join(["student", "local:MODEL", *(k for k in TEACHERS if k != "local")])
-    raise InputError(f"no teacher is called {name!r}; there is: {there}")
+    if is_student(name):
+        if kind == "vllm":
+            _check_vllm()
+        return
+    if kind in ("local", "vllm") and model:
+        resolve(model)
+        if kind == "vllm":
+            _check_vllm()
+        return
+    if is_archive(name) and model:
+        return
+    teacher(name, recipe, Path(os.devnull)).close()
 
 
-def teach(teacher: Teacher, problems: list[Problem]) -> None:
+def archive(recipe: Recipe) -> "DatasetTeacher":
+    """The traces that the recipe's teacher names.
+
+    Raises:
+        InputError: They are not there, or not understood.
+    """
+    from generators.teachers.dataset import DatasetTeacher
+
+    spec = recipe.sample.teacher.partition(":")[2]
+    return DatasetTeacher(spec, columns=recipe.problems.columns)
+
+
+def _vllm(folder: Path, identity: str, recipe: Recipe, log: Path) -> Teacher:
+    from generators.teachers.vllm import VllmTeacher
+
+    return VllmTeacher(folder, identity, log, settings=recipe.endpoint)
+
+
+def _check_vllm() -> None:
+    import importlib.util
+
+    if importlib.util.find_spec("vllm") is None:
+        raise InputError("teacher vllm: needs vLLM, which is not there; try: factory install vllm")
+
+
+def _api(name: str, recipe: Recipe) -> Teacher:
+    """A teacher behind an address; its key comes from the environment only."""
+    from generators.teachers.api import ApiTeacher, parse
+
+    model, addresses = parse(name)
+    return ApiTeacher(model, addresses, key=os.environ.get(KEY), settings=recipe.endpoint)
+
+
+def _unknown(name: str) -> InputError:
+    return InputError(f"no teacher is called {name!r}; there is: {', '.join(DESCRIBED)}")
+
+
+def teach(teacher: Teacher, problems: Callable[[], list[Problem]]) -> None:
     """Tells the fake the answers of the run's problems; real teachers learn nothing here."""
     if isinstance(teacher, ScriptedTeacher | ScriptedJudge):
-        teacher.learn(problems)
+        teacher.learn(problems())
 
 
 def _scripted(name: str) -> ScriptedTeacher:

@@ -1,15 +1,17 @@
-"""The sampling engine: candidates are planned with their keys first, then a teacher answers them.
+"""Candidates are planned with their keys first, then a teacher answers them.
 
 A plan is laid out sample index by sample index, each in blocks of `shard_size` problems: asking for
 more samples later adds shards and changes none. A shard's id is the hash of its candidates' keys,
-so that a rerun finds what is done by name. The seed of a candidate comes from its key; the run's
-seed is part of the sampling settings, so that two runs sample different texts.
+so that a rerun finds what is done by name. The seed of a candidate comes from its key, without the
+attempt: what is redone with more tokens goes on with the same text where the teacher honours seeds.
+The run's seed is part of the sampling settings, so that two runs sample different texts.
 """
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from rsfactory.chat import messages
@@ -36,8 +38,12 @@ class Planned:
 
     @property
     def seed(self) -> int:
-        """Seed of the completion."""
-        return seed_of(self.id)
+        """Seed of the completion, the same for every attempt."""
+        if not self.attempt:
+            return seed_of(self.id)
+        return seed_of(
+            Candidate.key(self.problem.id, self.prompt.id, self.teacher, self.sampling, self.index)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,56 +61,76 @@ class Watched(Protocol):
     progress: Progress | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How problems are asked: all that a candidate's key needs besides problem and index."""
+
+    prompt_for: Callable[[Problem], Prompt]
+    """The prompt of a problem."""
+    teacher: str
+    """Identity of the teacher."""
+    sampling: str
+    """JSON of the settings, as kept in the candidates (``temperature``, ``top_p``, ``seed``)."""
+    round: int
+    """The round they are sampled in."""
+    hinted: bool = False
+    """Whether the prompts show the answer."""
+    first_index: Mapping[str, int] = field(default_factory=dict)
+    """Problem's key -> first free index, where earlier rounds sampled it."""
+
+    def planned(self, problem: Problem, sample: int, attempt: int = 0) -> Planned:
+        """The candidate of a problem that comes ``sample`` places behind the first index."""
+        prompt, index = self.prompt_for(problem), self.first_index.get(problem.id, 0) + sample
+        key = Candidate.key(problem.id, prompt.id, self.teacher, self.sampling, index, attempt)
+        return Planned(
+            id=key,
+            problem=problem,
+            prompt=prompt,
+            teacher=self.teacher,
+            sampling=self.sampling,
+            index=index,
+            attempt=attempt,
+            round=self.round,
+            hinted=self.hinted,
+        )
+
+
+def canonical(sampling: Mapping[str, object]) -> str:
+    """Sampling settings as candidates keep them."""
+    return json.dumps(sampling, sort_keys=True)
+
+
 def plan(
-    problems: Sequence[Problem],
-    *,
-    prompt_for: Callable[[Problem], Prompt],
-    teacher: str,
-    sampling: str,
-    num_samples: int,
-    shard_size: int,
-    round: int,
-    hinted: bool = False,
-    first_index: Mapping[str, int] | None = None,
+    problems: Sequence[Problem], asking: Asking, *, num_samples: int, shard_size: int
 ) -> list[PlannedShard]:
     """Shards with ``num_samples`` candidates of every problem.
 
     Args:
         problems: Each once.
-        prompt_for: The prompt of a problem.
-        teacher: Identity of the teacher.
-        sampling: JSON of the settings, as kept in the candidates (``temperature``, ``top_p``).
+        asking: How they are asked.
         num_samples: Completions per problem.
         shard_size: Candidates in a shard at most.
-        round: The round they are sampled in.
-        hinted: Whether the prompts show the answer.
-        first_index: Problem's key -> first free index, where earlier rounds sampled it.
     """
-    canonical = json.dumps(json.loads(sampling), sort_keys=True)
-    first = first_index or {}
+    rows = [asking.planned(p, sample) for sample in range(num_samples) for p in problems]
+    return shards_of(rows, shard_size)
 
-    def planned(problem: Problem, sample: int) -> Planned:
-        prompt, index = prompt_for(problem), first.get(problem.id, 0) + sample
-        return Planned(
-            id=Candidate.key(problem.id, prompt.id, teacher, canonical, index),
-            problem=problem,
-            prompt=prompt,
-            teacher=teacher,
-            sampling=canonical,
-            index=index,
-            attempt=0,
-            round=round,
-            hinted=hinted,
-        )
 
+def shards_of(items: Sequence[Planned], shard_size: int) -> list[PlannedShard]:
+    """Planned candidates in shards, index by index; those of an index in the order given."""
+    by_index: dict[int, list[Planned]] = {}
+    places: Counter[str] = Counter()
+    for item in items:
+        by_index.setdefault(places[item.problem.id], []).append(item)
+        places[item.problem.id] += 1
     return [
-        _shard([planned(problem, sample) for problem in problems[start : start + shard_size]])
-        for sample in range(num_samples)
-        for start in range(0, len(problems), shard_size)
+        shard_of(row[start : start + shard_size])
+        for row in by_index.values()
+        for start in range(0, len(row), shard_size)
     ]
 
 
-def _shard(items: Sequence[Planned]) -> PlannedShard:
+def shard_of(items: Sequence[Planned]) -> PlannedShard:
+    """A shard of these candidates, named by their keys."""
     return PlannedShard(id=content_id("h", [item.id for item in items]), items=tuple(items))
 
 
@@ -136,11 +162,11 @@ async def sample_planned(
 
     async def answer(item: Planned) -> Candidate:
         async with gate:
-            [completion] = await teacher.complete(_request(item, max_tokens))
+            [completion] = await teacher.complete(request_of([item], max_tokens))
         done.append(completion.tokens)
         if progress is not None and watched is None:
             progress(len(done), sum(done))
-        return _candidate(item, completion, max_tokens)
+        return candidate_of(item, completion, max_tokens)
 
     tasks = [asyncio.ensure_future(answer(item)) for item in shard.items]
     try:
@@ -153,19 +179,22 @@ async def sample_planned(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _request(item: Planned, max_tokens: int) -> Request:
+def request_of(items: Sequence[Planned], max_tokens: int) -> Request:
+    """One request for some candidates of one problem."""
+    item = items[0]
     settings = json.loads(item.sampling)
     answer = item.problem.answer if item.hinted else None
     return Request(
         messages=messages(item.prompt, item.problem.prompt, answer),
-        seeds=(item.seed,),
+        seeds=tuple(item.seed for item in items),
         temperature=settings.get("temperature", 1.0),
         top_p=settings.get("top_p", 1.0),
         max_tokens=max_tokens,
     )
 
 
-def _candidate(item: Planned, completion: Completion, max_tokens: int) -> Candidate:
+def candidate_of(item: Planned, completion: Completion, max_tokens: int) -> Candidate:
+    """A planned candidate with what was answered."""
     return Candidate(
         id=item.id,
         problem_id=item.problem.id,
@@ -183,4 +212,7 @@ def _candidate(item: Planned, completion: Completion, max_tokens: int) -> Candid
         finish_reason=completion.finish_reason,
         prompt_tokens=completion.prompt_tokens,
         tokens=completion.tokens,
+        requests=completion.requests,
+        seconds=round(completion.seconds, 3),
+        note=completion.note,
     )

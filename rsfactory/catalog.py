@@ -5,9 +5,10 @@ again when it is missing, broken, or stale (the run's folder moved, a table got 
 this module's views changed). New shards of a known table need nothing: a view globs them anew at
 every query. Any number of processes read at once; nobody writes.
 
-Besides one view per table there are `all_candidates` and `all_verdicts` (every attempt, every
-verifier version; `candidates` and `verdicts` show the newest) and `lineage`, one row a candidate.
-Where the folder cannot be written, the same views are made in memory.
+Besides one view per table there are `all_candidates`, `all_verdicts`, `all_pass_rates` and
+`all_rounds` (every attempt, every verifier version; the plain names show the newest), and
+`lineage`, one row a candidate. Where the folder cannot be written, the same views are made in
+memory.
 """
 
 import contextlib
@@ -23,13 +24,16 @@ from rsfactory.store import DAMAGED, TABLES, Store, Table, later_columns, schema
 if TYPE_CHECKING:
     import duckdb
 
-VIEWS_VERSION = "2"
+VIEWS_VERSION = "4"
 """Raised when the views below change, so that older catalogs are built again."""
 
 _TYPES = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE", "Boolean": "BOOLEAN",
           "List(String)": "VARCHAR[]"}  # fmt: skip
 
-_RAW = {"candidates": "all_candidates", "verdicts": "all_verdicts"}
+_RAW = {
+    "candidates": "all_candidates", "verdicts": "all_verdicts", "pass_rates": "all_pass_rates",
+    "rounds": "all_rounds",
+}  # fmt: skip
 """Tables whose own name is taken by a view of the newest rows."""
 
 _NEWEST = """
@@ -45,6 +49,15 @@ QUALIFY row_number() OVER (
     ORDER BY list_transform(
         string_split(version, '.'), lambda part: coalesce(try_cast(part AS BIGINT), 0)) DESC,
         version DESC) = 1;
+
+CREATE VIEW pass_rates AS
+SELECT * FROM all_pass_rates
+QUALIFY row_number() OVER (
+    PARTITION BY problem_id, teacher, sampling, round ORDER BY attempts DESC, asked DESC) = 1;
+
+CREATE VIEW rounds AS
+SELECT * FROM all_rounds
+QUALIFY row_number() OVER (PARTITION BY round ORDER BY attempts DESC, sampled DESC) = 1;
 """
 
 _LINEAGE = """
@@ -59,7 +72,9 @@ decided AS (
 flagged AS (
     SELECT candidate_id, list(DISTINCT "check" ORDER BY "check") AS flags
     FROM flags GROUP BY candidate_id),
-chosen AS (SELECT DISTINCT ON (candidate_id) * FROM selections ORDER BY candidate_id, round),
+chosen AS (
+    SELECT DISTINCT ON (candidate_id) * FROM selections
+    ORDER BY candidate_id, round, training_set DESC),
 trained AS (
     SELECT candidate_id, list(DISTINCT round ORDER BY round) AS trained_in, min(round) AS first_in
     FROM training_rows GROUP BY candidate_id),
@@ -71,8 +86,10 @@ measured AS (
     FROM evaluations ORDER BY checkpoint_id, round DESC)
 SELECT
     c.id AS candidate_id, c.problem_id, c.prompt_id, c.round, c.teacher, c.sampling, c."index",
-    c.attempt, c.hinted, c.seed, c.tokens, c.finish_reason, c.completion,
-    p.source, p."row", p.split, p.domain, p.prompt AS problem, p.answer,
+    c.attempt, c.hinted, c.seed, c.prompt_tokens, c.tokens, c.requests, c.seconds,
+    c.finish_reason, c.note, c.reasoning, c.completion,
+    p.source, p."row", p.split, p.domain, p.licence, p.provenance, p.prompt AS problem, p.answer,
+    q.mean AS pass_rate,
     t.template, t.version AS template_version,
     v.id AS verdict_id, v.verifier, v.version AS verifier_version, v.outcome, v.extracted,
     v.reason, v.isolation,
@@ -85,6 +102,8 @@ SELECT
 FROM candidates c
 LEFT JOIN problem p ON p.id = c.problem_id
 LEFT JOIN prompt t ON t.id = c.prompt_id
+LEFT JOIN pass_rates q ON q.problem_id = c.problem_id AND q.teacher = c.teacher
+    AND q.sampling = c.sampling AND q.round = c.round
 LEFT JOIN decided v ON v.candidate_id = c.id
 LEFT JOIN flagged f ON f.candidate_id = c.id
 LEFT JOIN chosen s ON s.candidate_id = c.id

@@ -31,11 +31,17 @@ class ProblemsSection(Section):
     """Which problems, and how many."""
 
     source: str
-    """``gym:FAMILY`` (generated), a JSONL/CSV/Parquet file, or a Hub id ``owner/name``."""
+    """``gym:FAMILY[@LEVEL]`` (generated), a mix ``gym:FAMILY=2,FAMILY=1``, a JSONL/CSV/Parquet
+    file, or a Hub id ``owner/name`` (docs/sources.md)."""
     params: dict[str, Any] = {}
-    """Parameters of a generated family."""
+    """Parameters of a generated family; of a mix a table for each family."""
     columns: dict[str, str] = {}
-    """For files: problem, answer, choices, solution, metadata -> the file's column."""
+    """For files: problem, answer, choices, solution, metadata, licence, provenance -> the file's
+    column."""
+    licence: str | None = None
+    """The source's licence, for rows that do not say it; by default what is known of the source."""
+    provenance: str | None = None
+    """How the source's golds were obtained, likewise."""
     verifier: str | None = None
     """Verifier that decides; by default the one the source's format names. `judge` and `majority`
     take training problems without an answer too."""
@@ -109,7 +115,11 @@ class SampleSection(Section):
     max_tokens: int | None = Field(None, gt=0)
     """Length limit of one completion; by default the template's own."""
     shard_size: int = Field(96, gt=0)
-    """Completions in a shard; what a kill can cost at most."""
+    """Completions in a shard: written together, and what a kill costs a local teacher at most."""
+    processes: int = Field(1, gt=0)
+    """Sampling processes of a teacher behind an address (`openai:`)."""
+    reuse: list[str] = []
+    """Runs whose answers are taken over where they were asked the same (by name or folder)."""
 
 
 class AdaptiveSection(Section):
@@ -123,8 +133,9 @@ class AdaptiveSection(Section):
     """Right candidates at which `correct` stops, and of the hardest problem for `difficulty`."""
     width: float = Field(0.4, gt=0, lt=1)
     """Width of the 95% interval at which `interval` stops."""
-    first: int = Field(2, gt=0)
-    """Candidates of each problem in the first wave; later waves ask for what is still missing."""
+    first: int = Field(1, gt=0)
+    """Candidates of each problem in the first wave, where no fewer can do; more take fewer waves
+    and spend more."""
     hopeless: int | None = Field(None, gt=0)
     """Stop a problem with so many candidates and none right; it is set aside, or rationalized."""
 
@@ -170,6 +181,9 @@ class SelectSection(Section):
 
     max_per_problem: int = Field(2, gt=0)
     """Distinct correct traces of a problem in one round."""
+    finish_reasons: list[str] = ["stop", "dataset"]
+    """Of whole completions; others (`length`, `content_filter`, unknown ones) are not selected.
+    `dataset` is that of published traces which do not say theirs."""
 
 
 class TrainSection(Section):
@@ -293,8 +307,18 @@ def treatment(recipe: Recipe, check: str) -> Treatment:
     return recipe.flags.get(check, TREATMENTS.get(check, "count"))
 
 
-MORE_KNOBS = ("rounds", "problems.per_round", "problems.limit")
-"""Settings that only ask for more: changing them continues the same run (docs/decisions/004)."""
+MORE_KNOBS = (
+    "rounds", "problems.per_round", "problems.limit", "sample.num_samples", "sample.max_tokens",
+)  # fmt: skip
+"""Settings that only ask for more: raising them continues the same run (docs/decisions/004)."""
+
+FREE_KNOBS = (
+    "budget", "sample.reuse", "sample.processes", "endpoint.n", "endpoint.concurrency",
+    "endpoint.requests_per_minute", "endpoint.prompt_tokens_per_minute",
+    "endpoint.completion_tokens_per_minute", "endpoint.timeout", "endpoint.connect_timeout",
+    "endpoint.max_requests", "endpoint.price_prompt", "endpoint.price_completion",
+)  # fmt: skip
+"""Settings that decide no text and no verdict: any change continues the same run."""
 
 
 def shipped() -> dict[str, str]:
@@ -371,28 +395,40 @@ def flatten(recipe: Recipe) -> dict[str, Any]:
 
 def run_name(recipe: Recipe, seed: int) -> str:
     """Recipe and a short hash of settings and seed, without the knobs that only ask for more."""
-    fixed = {k: v for k, v in flatten(recipe).items() if k not in (*MORE_KNOBS, "description")}
+    loose = {*MORE_KNOBS, *FREE_KNOBS, "description"}
+    fixed = {key: value for key, value in flatten(recipe).items() if key not in loose}
     return f"{recipe.name}-{content_id('r', fixed, seed).partition('-')[2][:8]}"
 
 
-def merge(old: Recipe, new: Recipe, run: str) -> Recipe:
+def merge(old: Recipe, new: Recipe, run: str, *, begun: bool = True) -> Recipe:
     """The recipe to continue a run with: the new one, if it only asks for more than the old.
 
     Fewer rounds than the run was asked for before ask for nothing new, and the old number stays:
-    the command without ``--rounds`` continues a run that was begun with more.
+    the command without ``--rounds`` continues a run that was begun with more. Of a run that was
+    only planned, and has not begun, less may be asked too; the problems of its first round stay.
 
     Raises:
         RecipeChanged: Something else differs, or a knob asks for less; the difference is shown.
     """
-    new = new.model_copy(update={"rounds": max(old.rounds, new.rounds)})
+    if begun:
+        new = new.model_copy(update={"rounds": max(old.rounds, new.rounds)})
     before, after = flatten(old), flatten(new)
-    changed = [k for k in after if before.get(k) != after[k] and k != "description"]
-    wrong = [k for k in changed if k not in MORE_KNOBS or _less(before[k], after[k])]
+    free = {"description", *FREE_KNOBS}
+    if new.flow == "collect":  # nothing is trained on it: another teacher's answers are added
+        free.add("sample.teacher")
+    changed = [k for k in after if before.get(k) != after[k] and k not in free]
+    drawn = "problems.per_round" if new.flow == "star" else ""
+    upwards = MORE_KNOBS if begun else (drawn,)
+    wrong = [
+        k for k in changed
+        if k not in MORE_KNOBS or (k in upwards and _less(k, before[k], after[k]))
+    ]  # fmt: skip
     if wrong:
         lines = "\n".join(f"  {k}: {before.get(k)!r} -> {after[k]!r}" for k in wrong)
         raise RecipeChanged(
             f"run {run} was made with another recipe:\n{lines}\n"
-            f"only {', '.join(MORE_KNOBS)} may change, and only upwards; "
+            f"only {', '.join(MORE_KNOBS)} may change, and only upwards, and what decides no text "
+            "(budget, limits and prices of an endpoint); "
             "give the old settings, or start another run with --run NAME"
         )
     return new
@@ -427,9 +463,10 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return next(filter(None, map(_choices, get_args(annotation))), ())
 
 
-def _less(before: Any, after: Any) -> bool:
+def _less(key: str, before: Any, after: Any) -> bool:
     if before is None or after is None:
-        return before is None and after is not None  # from no limit to a limit
+        # From no limit to a limit; a length that the template gave may be said in numbers.
+        return before is None and after is not None and key != "sample.max_tokens"
     return bool(after < before)
 
 

@@ -5,6 +5,7 @@ processes that make the same thing make the same key. Every field is a scalar or
 a record is one row of a Parquet shard, and its class is the shard's schema.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -145,11 +146,19 @@ class Candidate:
     tokens: int
     """Tokens of the completion, reasoning included."""
     requests: int = 1
-    """Requests that it took until one was answered; 0 where none was made (traces that exist)."""
+    """Requests that it took until one was answered; 0 where none was made (traces that exist,
+    another run's answers)."""
     seconds: float = 0.0
     """Wall time of the request that was answered."""
     note: str = ""
     """What the server said instead of a text: a refusal, why it did not take the request."""
+
+    @property
+    def trace(self) -> str:
+        """Reasoning and completion as one text: a reasoning field stands in think tags."""
+        if self.reasoning is None:
+            return self.completion
+        return f"<think>\n{self.reasoning}\n</think>\n{self.completion}"
 
     @staticmethod
     def key(
@@ -157,6 +166,46 @@ class Candidate:
     ) -> str:
         """Hash of what decides the text; neither num_samples nor max_tokens is in it."""
         return content_id("c", problem_id, prompt_id, teacher, sampling, index, attempt)
+
+
+def newest(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The newest attempt of every candidate, in the order given."""
+    rows = list(candidates)
+    last = {_place(row): row.attempt for row in sorted(rows, key=lambda row: row.attempt)}
+    return [row for row in rows if row.attempt == last[_place(row)]]
+
+
+def _place(row: Candidate) -> tuple[str, str, str, str, int]:
+    return row.problem_id, row.prompt_id, row.teacher, row.sampling, row.index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRate:
+    """How often a teacher solves a problem, and why it was asked no further."""
+
+    id: str
+    problem_id: str
+    teacher: str
+    sampling: str
+    round: int
+    asked: int
+    """Candidates that count, hinted ones left out."""
+    correct: int
+    mean: float | None
+    """Unbiased under the stopping rule (docs/adaptive.md); None where a verifier was at fault."""
+    low: float | None
+    high: float | None
+    stopped_by: str
+    """``num_samples``, ``correct``, ``interval``, ``difficulty``, ``hopeless``, ``unverifiable``;
+    ``budget`` where its last wave is not whole."""
+    attempts: int = 0
+    """Candidates there were, superseded and unverifiable ones included: the newest rate of a
+    problem has the most."""
+
+    @staticmethod
+    def key(problem_id: str, teacher: str, sampling: str, round: int, attempts: int) -> str:
+        """Hash of who was asked what, and how often."""
+        return content_id("q", problem_id, teacher, sampling, round, attempts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +260,8 @@ class Selection:
     round: int
     selected: bool
     rejected_by: str | None
-    """``outcome``, ``flag``, ``length``, ``duplicate``, ``max_per_problem``; None when selected."""
+    """``outcome``, ``finish``, ``flag``, ``length``, ``duplicate``, ``max_per_problem``; None when
+    selected."""
     reason: str
 
     @staticmethod
@@ -284,16 +334,29 @@ class RoundReport:
     pool: int
     tokens: int
     """Completion tokens sampled in this round, evaluation and GRPO left out."""
-    accuracy: float
-    low: float
-    high: float
-    change: float
+    accuracy: float | None
+    """On held-out problems; None where the recipe trains nothing."""
+    low: float | None
+    high: float | None
+    change: float | None
     """Paired with the evaluation before this round: mean difference, and its 95% interval."""
-    change_low: float
-    change_high: float
+    change_low: float | None
+    change_high: float | None
     gate: Gate
     gate_reason: str
     grpo: str
     """JSON: what GRPO sampled and gained; ``{}`` where it did not run."""
     seconds: str
     """JSON: stage -> seconds, over all starts of the command that worked on it."""
+    pass_rate: float | None = None
+    """Mean over the round's problems, unbiased under the stopping rule, and its 95% interval."""
+    pass_rate_low: float | None = None
+    pass_rate_high: float | None = None
+    requests: int = 0
+    """Requests that the round's candidates took."""
+    prompt_tokens: int = 0
+    cost: float | None = None
+    """USD, where the recipe says what tokens cost."""
+    attempts: int = 0
+    """Candidates there were, superseded ones included: the newest report of a round has the
+    most."""

@@ -57,6 +57,24 @@ def paired_change(before: Sequence[bool], after: Sequence[bool]) -> Interval:
     return Interval(mean, max(-1.0, mean - half), min(1.0, mean + half))
 
 
+def mean_of(values: Sequence[float]) -> Interval:
+    """Mean of values in 0..1, one a problem, with its 95% interval.
+
+    mean +- 1.96 * sd / sqrt(n), cut to 0..1, and never narrower than half a problem (0.5 / n) on
+    either side, as in `paired_change`; not meant for fewer than about 30 problems.
+
+    Raises:
+        ValueError: There are no values.
+    """
+    if not values:
+        raise ValueError("expected at least one value, got none")
+    n = len(values)
+    mean = math.fsum(values) / n
+    variance = math.fsum((v - mean) ** 2 for v in values) / max(1, n - 1)
+    half = max(Z95 * math.sqrt(variance / n), 0.5 / n)
+    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))
+
+
 def pass_at_k(trials: int, correct: int, k: int) -> float:
     """Unbiased estimate of pass@k, 1 - C(n-c, k) / C(n, k) (Chen et al., 2021, HumanEval).
 

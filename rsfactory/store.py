@@ -28,6 +28,7 @@ import polars as pl
 
 from rsfactory import records
 from rsfactory.errors import RunLocked, StoreError
+from rsfactory.journal import Journal
 
 SCHEMA_VERSION = "3"
 """Written into every shard; raised when a record's fields change. Fields that were added later have
@@ -57,6 +58,7 @@ class Table(Generic[T]):
 PROBLEMS = Table("problems", records.Problem)
 PROMPTS = Table("prompts", records.Prompt)
 CANDIDATES = Table("candidates", records.Candidate)
+PASS_RATES = Table("pass_rates", records.PassRate)
 VERDICTS = Table("verdicts", records.Verdict)
 FLAGS = Table("flags", records.Flag)
 SELECTIONS = Table("selections", records.Selection)
@@ -68,8 +70,8 @@ EVALUATION_VERDICTS = Table("evaluation_verdicts", records.Verdict)
 ROUNDS = Table("rounds", records.RoundReport)
 
 TABLES: tuple[Table[Any], ...] = (
-    PROBLEMS, PROMPTS, CANDIDATES, VERDICTS, FLAGS, SELECTIONS, TRAINING_ROWS, CHECKPOINTS,
-    EVALUATIONS, EVALUATION_CANDIDATES, EVALUATION_VERDICTS, ROUNDS,
+    PROBLEMS, PROMPTS, CANDIDATES, PASS_RATES, VERDICTS, FLAGS, SELECTIONS, TRAINING_ROWS,
+    CHECKPOINTS, EVALUATIONS, EVALUATION_CANDIDATES, EVALUATION_VERDICTS, ROUNDS,
 )  # fmt: skip
 
 _DTYPES: dict[Any, Any] = {
@@ -178,6 +180,28 @@ class Store:
             StoreError: A shard is damaged (by something else than a kill) or has another schema.
         """
         return [row for path in self.shards(table, round) for row in read_shard(table, path)]
+
+    def columns(self, table: Table[Any], round: int, names: Sequence[str]) -> pl.DataFrame:
+        """Some columns of a round's rows, in the order of the shards' names, without the texts.
+
+        Raises:
+            StoreError: A shard is damaged or has another schema.
+        """
+        pinned = {name: kind for name, kind in schema(table.record).items() if name in names}
+        frames = [pl.DataFrame(schema=pinned)]
+        later = later_columns(table.record)
+        for path in self.shards(table, round):
+            with _reading(path):
+                there = pl.read_parquet_schema(path)
+                asked = [name for name in pinned if name in there or name not in later]
+                frames.append(
+                    pl.read_parquet(path, columns=asked, glob=False, hive_partitioning=False)
+                )
+        return pl.concat(frames, how="diagonal")
+
+    def answers(self, round: int) -> Journal:
+        """The journal of a round's answers that are in no shard yet."""
+        return Journal(self.folder / "answers" / f"round={round}")
 
     def journal(self, **entry: Any) -> None:
         """Appends one line to the journal: what took how long. Losing a line loses no work."""
@@ -308,9 +332,15 @@ def read_shard(table: Table[T], path: Path) -> list[T]:
     Raises:
         StoreError: The shard is damaged or was written with another schema.
     """
-    try:
+    with _reading(path):
         frame = pl.read_parquet(path, hive_partitioning=False, glob=False)
         return from_frame(table.record, frame)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StoreError(
             f"shard {path} cannot be read ({type(error).__name__}: {error}); {DAMAGED}"

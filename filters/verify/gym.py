@@ -24,9 +24,9 @@ What the library's scorers do with a model's text, and the guards here (`load`, 
 
 Where the library accepts answers that are wrong, so does this: ``game_of_life_halting`` accepts any
 text, ``puzzle24`` any four numbers that make 24, ``number_sorting`` numbers off by 1,
-``game_of_life`` boards with cells added, ``gsm_symbolic`` the wrong sign. `generators.problems.gym`
-therefore has other verifiers decide the first two and the last. An entry whose gold does not score
-1.0 is UNVERIFIABLE unless the answer does.
+``game_of_life`` boards with cells added, ``gsm_symbolic`` the wrong sign.
+`generators.problems.family` therefore has other verifiers decide the first two and the last. An
+entry whose gold does not score 1.0 is UNVERIFIABLE unless the answer does.
 """
 
 import ast

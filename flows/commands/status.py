@@ -52,8 +52,9 @@ def describe(store: "Store") -> dict[str, Any]:
     continues it), ``empty`` (nothing was begun) or ``damaged`` (a file cannot be read). ``round``
     is the last finished one and ``accuracy`` that of the newest evaluation, None before the first.
     """
+    from flows.result import newest_reports
     from rsfactory.errors import StoreError
-    from rsfactory.store import EVALUATIONS, ROUNDS
+    from rsfactory.store import EVALUATIONS
 
     known: dict[str, Any] = {"run": store.folder.name, "bytes": store.size()}
     damaged = {"recipe": None, "state": "damaged", "round": 0, "rounds": 0, "accuracy": None}
@@ -68,7 +69,7 @@ def describe(store: "Store") -> dict[str, Any]:
     recipe = described["recipe"]
     known |= {"recipe": recipe["name"], "rounds": recipe["rounds"]}
     try:
-        reports = sorted(store.read(ROUNDS), key=lambda r: r.round)
+        reports = newest_reports(store)
         evaluations = store.read(EVALUATIONS)
     except StoreError:
         return {**damaged, **known}

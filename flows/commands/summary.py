@@ -43,7 +43,9 @@ def print_summary(result: "RunResult", data: Path, wall: float = 0.0) -> None:
         _print_per_key("rejected by", result.rounds, "rejected_by")
         _print_per_key("seconds", result.rounds, "seconds")
         _print_verification(result)
-    _print_accuracy(result)
+    if result.start is not None or any(r.accuracy is not None for r in result.rounds):
+        _print_accuracy(result)
+    _print_pass_rate(result)
     _print_outcome(result, wall)
     _print_places(result, store, data)
 
@@ -70,6 +72,21 @@ def _print_accuracy(result: "RunResult") -> None:
         gate = (report.gate.value, report.gate_reason)
         table.add_row(f"round {report.round}", *accuracy_words(report), change, *gate)
     print_table(table)
+
+
+def _print_pass_rate(result: "RunResult") -> None:
+    """How often the last round's problems were solved, and what it cost."""
+    last = result.rounds[-1] if result.rounds else None
+    if last is None or last.accuracy is not None:
+        return
+    if last.pass_rate is not None:
+        click.echo(
+            f"mean pass rate {last.pass_rate:.3f} (95% interval {last.pass_rate_low:.3f} to "
+            f"{last.pass_rate_high:.3f}) over {counted(last.problems, 'problems')}"
+        )
+    cost = "" if last.cost is None else f", {last.cost:.2f} USD"
+    prompts = f"{counted(last.prompt_tokens, 'tokens')} of prompts"
+    click.echo(f"{counted(last.requests, 'requests')}, {prompts}{cost}")
 
 
 def accuracy_words(measured: "Evaluation | RoundReport") -> tuple[str, str]:
@@ -134,9 +151,11 @@ def _print_outcome(result: "RunResult", wall: float) -> None:
         elif change.low <= 0:
             click.echo("that is within the noise: more rounds or other problems may move it")
     if last is not None:
-        click.echo(f"gate of round {last.round}: {last.gate.value}, {last.gate_reason}")
+        if last.accuracy is not None:
+            click.echo(f"gate of round {last.round}: {last.gate.value}, {last.gate_reason}")
         if last.correct == 0:
-            click.echo("nothing was correct in that round: easier problems or --model may help")
+            other = "--model" if last.accuracy is not None else "another --teacher"
+            click.echo(f"nothing was correct in that round: easier problems or {other} may help")
     seconds = max(result.seconds, wall)
     took = f"{seconds:.1f}" if seconds < 10 else f"{seconds:,.0f}"
     click.echo(f"took {took} s, {counted(result.tokens, 'tokens')} sampled\n")
@@ -144,18 +163,25 @@ def _print_outcome(result: "RunResult", wall: float) -> None:
 
 def _print_places(result: "RunResult", store: "Store", data: Path) -> None:
     from flows.commands.ask import newest_checkpoint
+    from flows.result import FILES
 
     checkpoint = newest_checkpoint(store)
     click.echo(f"folder       {store.folder} ({size_words(store.size())})")
-    if checkpoint is not None:
+    for name in (n for n in FILES if (store.folder / n).exists()):
+        click.echo(f"data         {store.folder / name}")
+    if checkpoint is not None and result.start is not None:
         click.echo(f"checkpoint   {store.folder / checkpoint.path}")
     click.echo(f"report       {store.folder / 'report.html'}\n")
     where = data_words(data)
     click.echo("next:")
-    if checkpoint is not None:
+    if checkpoint is not None and result.start is not None:
         click.echo(f'  factory ask {result.run} "{_question(store)}"{where}')
     click.echo(f"  factory why {result.run} {_example(store)}{where}")
-    click.echo(f"  factory export-data {result.run} --out {result.run}.jsonl{where}")
+    if result.start is not None:
+        click.echo(f"  factory export-data {result.run} --out {result.run}.jsonl{where}")
+    else:
+        query = "SELECT outcome, count(*) FROM lineage GROUP BY 1"
+        click.echo(f'  factory sql {result.run} "{query}"{where}')
 
 
 def _question(store: "Store") -> str:

@@ -140,10 +140,16 @@ def _sampled(row: Row) -> Step:
     return Step(
         stage="sample",
         what=f"{row['id']}: round {row['round']}, asked {how}{again}, by {row['teacher']}, "
-        f"{row['tokens']} tokens, finished by {row['finish_reason']}",
+        f"{row['tokens']} tokens, finished by {row['finish_reason']}{_effort(row)}",
         rule=f"sampling {row['sampling']}",
         evidence=row["completion"],
     )
+
+
+def _effort(row: Row) -> str:
+    """What was out of the ordinary about a request."""
+    tries = f", after {row['requests']} requests" if (row["requests"] or 0) > 1 else ""
+    return tries + (f"; the server said: {row['note']}" if row["note"] else "")
 
 
 def _verified(row: Row) -> Step:
@@ -179,7 +185,7 @@ def _trained(connection: "duckdb.DuckDBPyConnection", key: str) -> Iterator[Step
         ORDER BY c.round"""
     for row in _rows(connection, query, key):
         after = None
-        if row["gate"] is not None:
+        if row["accuracy"] is not None:
             after = (
                 f"held-out accuracy after round {row['round']}: {row['accuracy']:.3f} "
                 f"({row['low']:.3f} to {row['high']:.3f}), gate: {row['gate']}, "

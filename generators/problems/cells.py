@@ -1,5 +1,7 @@
 """Cells of a table's rows: nested columns, texts, and what messages say of them."""
 
+import ast
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +40,18 @@ def text_of(row: Row, column: str) -> str:
     if not text:
         raise BadRow(f"{column} is empty; every row needs a question and a gold answer")
     return text
+
+
+def unpacked(value: Any) -> Any:
+    """A list or an object that a CSV file holds as text: JSON, or as Python writes it."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(value.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return value
 
 
 def columns_of(row: Row) -> str:

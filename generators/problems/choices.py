@@ -5,7 +5,7 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from generators.problems.cells import BadRow, shown
+from generators.problems.cells import BadRow, shown, unpacked
 
 
 def read(choices: Any, gold: Any) -> tuple[str, list[str]]:
@@ -49,7 +49,10 @@ def labelled(choices: Any) -> tuple[list[str], list[str]]:
     Raises:
         BadRow: They are no list of choices, or too few, too many, or without a text.
     """
+    choices = unpacked(choices)
     if isinstance(choices, Mapping) and {"label", "text"} <= set(choices):
+        if not isinstance(choices["label"], list) or not isinstance(choices["text"], list):
+            raise BadRow(f"expected lists of labels and texts, got {shown(choices)}")
         labels, texts = list(map(str, choices["label"])), list(map(str, choices["text"]))
     elif isinstance(choices, list) and all(isinstance(c, Mapping) for c in choices):
         labels = [str(c.get("label", "")) for c in choices]

@@ -26,8 +26,9 @@ def open_set(spec: str, options: Options) -> FiniteSet:
         options.verifier,
         lenient=options.purpose == "held_out",
         gold=options.gold,
+        said=options.said,
     )
-    return FiniteSet(path.name, "unknown", found, options)
+    return FiniteSet(path.name, found, options)
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, Row]]:

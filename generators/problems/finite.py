@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from generators.problems.options import MAX_HELD_OUT, Options
+from generators.problems.origin import listed
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id, seed_of
 from rsfactory.records import Problem
@@ -19,16 +20,13 @@ from rsfactory.records import Problem
 class FiniteSet:
     """A `ProblemSet` over problems that are all there."""
 
-    def __init__(
-        self, name: str, licence: str, problems: Iterable[Problem], options: Options
-    ) -> None:
+    def __init__(self, name: str, problems: Iterable[Problem], options: Options) -> None:
         """Reads the problems; a problem that comes twice counts once.
 
         Raises:
             InputError: There is no problem, or just one where some have to be held out.
         """
         self.name = name
-        self.licence = licence
         self._problems = list({p.id: p for p in reversed(list(problems))}.values())[::-1]
         if not self._problems:
             raise InputError(f"expected problems in {name}, found none; give another source")
@@ -40,7 +38,14 @@ class FiniteSet:
             )
         kept.sort(key=lambda p: seed_of(options.seed, p.id))
         self._train = kept[: options.limit]
+        self.licence = listed(p.licence for p in self._problems)
+        self.provenance = listed(p.provenance for p in self._problems)
         self.domain = Counter(p.domain for p in self._problems).most_common(1)[0][0]
+
+    @property
+    def size(self) -> int:
+        """Problems to train on in all."""
+        return len(self._train)
 
     def problems(self) -> Iterator[Problem]:
         """All problems in the source's own order."""

@@ -20,14 +20,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from generators.problems import choices, programs, puzzles
+from generators.problems import choices, origin, programs, puzzles
 from generators.problems.cells import BadRow, Row, columns_of, get, has, shown, text_of
+from generators.problems.origin import NOWHERE, Origin
 from generators.prompts import final_line
 from rsfactory import metadata
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
 
-FIELDS = ("problem", "answer", "choices", "solution", "metadata")
+FIELDS = ("problem", "answer", "choices", "solution", "metadata", "licence", "provenance")
 """What a mapping may name."""
 
 _QUESTIONS = ("problem", "question", "prompt")
@@ -53,6 +54,8 @@ class Parts:
     """Who decides, where the format itself says."""
     metadata: str = ""
     """JSON: what that verifier needs beyond the answer."""
+    origin: Origin = NOWHERE
+    """What the format itself says of it."""
 
 
 Reader = Callable[[Row], Parts]
@@ -66,6 +69,8 @@ def problems(
     *,
     lenient: bool = False,
     gold: bool = True,
+    known: Origin = NOWHERE,
+    said: Origin = NOWHERE,
 ) -> Iterator[Problem]:
     """Problems of a table's rows.
 
@@ -76,12 +81,17 @@ def problems(
         verifier: The user's choice instead of the format's.
         lenient: Recognise the format where the mapping's columns are not there.
         gold: Whether a row without an answer is an error; else its problem's answer is empty.
+        known: What is known of the source (a card's licence).
+        said: What the user says of it, for rows that say nothing themselves.
 
     Raises:
         InputError: The columns are not understood, or a row has no question or no gold answer.
     """
     reader: Reader | None = None
+    telling, columns = _telling(columns)
     for number, (where, row) in enumerate(rows):
+        if number == 0 and not lenient:
+            _check_telling(telling, row, source)
         try:
             asked_only = _asked_only(row, columns, verifier, gold)
             if reader is None and not asked_only:
@@ -105,7 +115,20 @@ def problems(
                 )
         if verifier == "judge":
             parts = _with_rubric(parts, row)
-        yield _problem(parts, source, number, verifier)
+        came = origin.of_row(row, telling).over(said)
+        parts = replace(parts, origin=came.over(known.over(parts.origin)))
+        yield problem_of(parts, source, number, verifier)
+
+
+def _telling(columns: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The mapping's columns that say where a gold comes from, and the others."""
+    telling = {name: c for name, c in columns.items() if name in ("licence", "provenance")}
+    return telling, {name: c for name, c in columns.items() if name not in telling}
+
+
+def _check_telling(telling: Mapping[str, str], row: Row, source: str) -> None:
+    if missing := [column for column in telling.values() if not has(row, column)]:
+        raise _no_column(source, missing, row)
 
 
 def _asked_only(row: Row, columns: Mapping[str, str], verifier: str | None, gold: bool) -> bool:
@@ -168,7 +191,8 @@ def _with_rubric(parts: Parts, row: Row) -> Parts:
     return replace(parts, metadata=json.dumps({"rubric": rubric, **given}, ensure_ascii=False))
 
 
-def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
+def problem_of(parts: Parts, source: str, row: int, verifier: str | None) -> Problem:
+    """The problem that the parts make; the verifier is the user's, else the format's."""
     kind, decides = "text", "exact"
     if parts.verifier:
         kind, decides = "code" if parts.verifier == "code" else "text", parts.verifier
@@ -188,6 +212,8 @@ def _problem(parts: Parts, source: str, row: int, verifier: str | None) -> Probl
         solution=parts.solution,
         row=row,
         metadata=parts.metadata,
+        licence=parts.origin.licence,
+        provenance=parts.origin.provenance,
     )
 
 
@@ -206,22 +232,31 @@ def _recognise(row: Row, source: str) -> Reader:
     if has(row, "question") and has(row, "choices") and has(row, "answerKey"):
         return _flat_choice
     if puzzle := puzzles.recognise(row):
-        return _decided_by("puzzle", puzzle)
+        return _decided_by("puzzle", puzzle, origin.KNIGHTS if "quiz" in row else origin.SEARCHED)
     if program := programs.recognise(row):
-        return _decided_by("code", program)
+        return _decided_by("code", program, programs.origin_of(row))
     question = next((name for name in _QUESTIONS if name in row), None)
     answer = next((name for name in _ANSWERS if name in row), None)
     solution = next((name for name in _SOLUTIONS if name in row), None)
     if question == "question" and "####" in str(row.get("answer")):
         return _gsm8k
     if question and (answer or "\\boxed" in str(row.get(solution or ""))):
-        return lambda row: _plain(row, question, answer, solution)
+        came = _origin_of(row, solution)
+        return lambda row: replace(_plain(row, question, answer, solution), origin=came)
     raise InputError(
         f"{source} is not understood: it has the columns {columns_of(row)}; needed are "
         f"{' or '.join(_QUESTIONS)}, and answer (or solution with \\boxed{{}}); "
         "or name them, for example --map problem=COLUMN --map answer=COLUMN "
         "(A+B joins two columns, a.b reaches into a nested one)"
     )
+
+
+def _origin_of(row: Row, solution: str | None) -> Origin:
+    """What a table with problem and solution says by its columns: those of MATH are its own."""
+    if re.fullmatch(r"(train|test)/\w+/\d+\.json", str(row.get("unique_id"))):
+        return origin.MATH_OWN
+    named = "level" in row and ("type" in row or "subject" in row)
+    return origin.MATH if named and solution == "solution" else NOWHERE
 
 
 def _answered(row: Row, columns: Mapping[str, str]) -> bool:
@@ -255,18 +290,22 @@ def _question(row: Row, columns: Mapping[str, str]) -> Parts:
     return Parts(prompt=prompt, answer="", solution=worked or None)
 
 
-def _decided_by(verifier: str, reader: puzzles.Reader) -> Reader:
+def _decided_by(verifier: str, reader: puzzles.Reader, came: Origin) -> Reader:
     def read(row: Row) -> Parts:
         try:
             prompt, answer, metadata = reader(row)
+        except KeyError as error:
+            raise BadRow(f"it has no column {error.args[0]}, which the first row has") from error
         except ValueError as error:
             raise BadRow(str(error)) from error
-        if verifier == "code":
-            worked = _fenced(answer) if answer else None
-            return Parts(
-                prompt=prompt, answer=answer, solution=worked, verifier=verifier, metadata=metadata
-            )
-        return Parts(prompt=prompt, answer=answer, verifier=verifier, metadata=metadata)
+        return Parts(
+            prompt=prompt,
+            answer=answer,
+            solution=_fenced(answer) if verifier == "code" and answer else None,
+            verifier=verifier,
+            metadata=metadata,
+            origin=came,
+        )
 
     return read
 
@@ -287,22 +326,29 @@ def _gsm8k(row: Row) -> Parts:
         answer=gold,
         solution=f"{worked}\n{final_line(gold)}",
         math=True,
+        origin=origin.GSM8K,
     )
 
 
 def _nested_choice(row: Row) -> Parts:
-    return _choice(
-        text_of(row, "question.stem"), get(row, "question.choices"), row.get("answerKey")
+    own = has(row, "question.question_concept")
+    return replace(
+        _choice(text_of(row, "question.stem"), get(row, "question.choices"), row.get("answerKey")),
+        origin=origin.COMMONSENSE if own else NOWHERE,
     )
 
 
 def _flat_choice(row: Row) -> Parts:
-    return _choice(text_of(row, "question"), row["choices"], row.get("answerKey"))
+    own = "question_concept" in row
+    return replace(
+        _choice(text_of(row, "question"), row.get("choices"), row.get("answerKey")),
+        origin=origin.COMMONSENSE if own else NOWHERE,
+    )
 
 
 def _plain(row: Row, question: str, answer: str | None, solution: str | None) -> Parts:
     worked = str(row.get(solution) or "") if solution else ""
-    boxed = _last_box(worked)
+    boxed = last_box(worked)
     gold = text_of(row, answer) if answer else boxed
     if not gold:
         raise BadRow(f"expected a gold answer in \\boxed{{}}, got {shown(worked)}")
@@ -357,7 +403,7 @@ def _choice(stem: str, listed: Any, gold: Any) -> Parts:
     return Parts(prompt=f"{stem}\n{choices.listed(texts)}", answer=letter, choices=tuple(texts))
 
 
-def _last_box(text: str) -> str | None:
+def last_box(text: str) -> str | None:
     r"""Content of the last ``\boxed{...}``, braces balanced; None where there is none."""
     start = text.rfind("\\boxed{")
     depth, begin = 0, start + len("\\boxed{")

@@ -6,12 +6,14 @@ The split is ``train`` unless another is named. Data sets that need code of thei
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from generators.problems import formats
+from generators.problems import formats, origin
 from generators.problems.cells import Row
 from generators.problems.finite import FiniteSet
 from generators.problems.options import Options
+from generators.problems.origin import Origin
 from rsfactory.errors import InputError
 
 
@@ -22,17 +24,18 @@ def open_set(spec: str, options: Options) -> FiniteSet:
         InputError: It is not there, cannot be fetched, or is not understood.
     """
     name, config, split = parse(spec)
-    table = _load(name, config, split)
-    licence = str(getattr(table.info, "license", None) or "unknown")
+    table = load(name, config, split)
     found = formats.problems(
-        _rows(table),
+        rows(table),
         spec,
         options.columns,
         options.verifier,
         lenient=options.purpose == "held_out",
         gold=options.gold,
+        known=Origin(licence=licence_of(name, table)),
+        said=options.said,
     )
-    return FiniteSet(spec, licence, found, options)
+    return FiniteSet(spec, found, options)
 
 
 def parse(spec: str) -> tuple[str, str | None, str]:
@@ -42,12 +45,36 @@ def parse(spec: str) -> tuple[str, str | None, str]:
     return name, config or None, split or "train"
 
 
-def _rows(table: Any) -> Iterator[tuple[str, Row]]:
+def licence_of(name: str, table: Any) -> str:
+    """The licence that the data set's card names; ``unknown`` where it does not say.
+
+    ``datasets`` has fetched the card already, since it names the configs: it lies in the cache. A
+    card that is not there or cannot be read says nothing.
+    """
+    import httpx
+    from huggingface_hub import DatasetCard, hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        place = Path(name) / "README.md"
+        if not Path(name).is_dir():
+            place = Path(
+                hf_hub_download(name, "README.md", repo_type="dataset", local_files_only=True)
+            )
+        card = DatasetCard.load(place)
+        said = card.data.to_dict().get("license")
+    except (OSError, ValueError, httpx.HTTPError, HfHubHTTPError):
+        said = None
+    return origin.of_card(said or getattr(table.info, "license", None))
+
+
+def rows(table: Any) -> Iterator[tuple[str, Row]]:
+    """A loaded data set's rows, each with the words that say where it is."""
     for number, row in enumerate(table):
         yield f"row {number}", row
 
 
-def _load(name: str, config: str | None, split: str) -> Any:
+def load(name: str, config: str | None, split: str) -> Any:
     """One split as a ``datasets.Dataset``.
 
     Raises:

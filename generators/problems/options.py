@@ -1,7 +1,10 @@
 """How a source is opened: what all kinds of sources are told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from generators.problems.origin import UNKNOWN, Origin
 
 Purpose = Literal["both", "train", "held_out"]
 
@@ -17,11 +20,22 @@ class Options:
     params: dict[str, Any] = field(default_factory=dict)
     """Parameters of a generated family."""
     columns: dict[str, str] = field(default_factory=dict)
-    """For tables: problem, answer, choices, solution, metadata -> the column."""
+    """For tables: a name of `generators.problems.formats.FIELDS` -> the column."""
     verifier: str | None = None
+    licence: str | None = None
+    """What the user says of the source; it comes before what is known of it."""
+    provenance: str | None = None
+    """How its golds were obtained, as the user says."""
+    log: Callable[[str], None] | None = None
+    """Is told what a source left out."""
     gold: bool = True
     """For tables: every row needs an answer."""
     limit: int | None = None
     """Bound on the training problems of the whole run."""
     purpose: Purpose = "both"
     """``train`` holds nothing out; ``held_out`` may hold everything out."""
+
+    @property
+    def said(self) -> Origin:
+        """What the user says of where the golds come from."""
+        return Origin(self.licence or UNKNOWN, self.provenance or UNKNOWN)

@@ -13,6 +13,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from generators.problems import origin
+from generators.problems.cells import unpacked
+from generators.problems.origin import Origin
+
 Reader = Callable[[Mapping[str, Any]], tuple[str, str, str]]
 """A row -> question, gold program, metadata; ValueError says what is wrong with it."""
 
@@ -31,6 +35,17 @@ def recognise(row: Mapping[str, Any]) -> Reader | None:
     return None
 
 
+def origin_of(row: Mapping[str, Any]) -> Origin:
+    """What the columns of such a table say of where it comes from."""
+    if "entry_point" in row:
+        own = str(row.get("task_id")).startswith("HumanEval/")
+        return origin.HUMAN_EVAL_OWN if own else origin.HUMAN_EVAL
+    if "test_list" in row:
+        own = "challenge_test_list" in row or {"source_file", "test_imports"} <= set(row)
+        return origin.MBPP_OWN if own else origin.MBPP
+    return origin.APPS
+
+
 def _human_eval(row: Mapping[str, Any]) -> tuple[str, str, str]:
     prefix, entry = str(row["prompt"]), str(row["entry_point"] or "").strip()
     test = str(row["test"] or "")
@@ -44,10 +59,13 @@ def _human_eval(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _mbpp(row: Mapping[str, Any]) -> tuple[str, str, str]:
     asked = str(row.get("text") or row.get("prompt") or "").strip()
-    tests = [str(test) for test in row["test_list"] or []]
+    listed = unpacked(row["test_list"])
+    tests = [str(test) for test in listed] if isinstance(listed, list) else []
     if not asked or not tests:
         raise ValueError("expected a text and a test_list with at least one assert")
-    setup = [*(row.get("test_imports") or []), str(row.get("test_setup_code") or "")]
+    imports = unpacked(row.get("test_imports"))
+    setup = [*map(str, imports if isinstance(imports, list) else [])]
+    setup.append(str(row.get("test_setup_code") or ""))
     examples = "\n".join(test.strip() for test in tests[:SHOWN])
     question = f"{asked}\nThe program is tested like this:\n\n```python\n{examples}\n```"
     answer = str(row.get("code") or "").replace("\r\n", "\n").strip()
@@ -56,15 +74,19 @@ def _mbpp(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _apps(row: Mapping[str, Any]) -> tuple[str, str, str]:
     tests = _json(row["input_output"], "input_output")
+    if not isinstance(tests, Mapping):
+        raise ValueError("expected an object with inputs and outputs in input_output")
     inputs, outputs = tests.get("inputs"), tests.get("outputs")
-    if not inputs or not outputs or len(inputs) != len(outputs):
+    if not isinstance(inputs, list) or not isinstance(outputs, list):
+        raise ValueError("expected lists of inputs and outputs in input_output")
+    if not inputs or len(inputs) != len(outputs):
         raise ValueError("expected as many inputs as outputs in input_output, and at least one")
     question = str(row["question"] or "").strip()
     starter = str(row.get("starter_code") or "").strip()
     if starter:
         question += f"\n\n```python\n{starter}\n```"
     solutions = _json(row.get("solutions") or "[]", "solutions")
-    answer = str(solutions[0]).strip() if solutions else ""
+    answer = str(solutions[0]).strip() if isinstance(solutions, list) and solutions else ""
     entry = tests.get("fn_name")
     if entry:
         calls = [{"args": a, "result": r} for a, r in zip(inputs, outputs, strict=True)]

@@ -16,6 +16,8 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
+from generators.problems.cells import unpacked
+
 Reader = Callable[[Mapping[str, Any]], tuple[str, str, str]]
 """A row -> question, gold answer, metadata; ValueError says what is wrong with it."""
 
@@ -43,10 +45,11 @@ def recognise(row: Mapping[str, Any]) -> Reader | None:
 
 
 def _knights(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    names, solution = row["names"], row.get("solution")
+    names, solution = unpacked(row["names"]), unpacked(row.get("solution"))
     if not isinstance(names, list) or not names:
         raise ValueError(f"expected a list of names, got {str(names)[:60]}")
-    answer = str(row.get("solution_text") or "").strip()
+    told = row.get("solution_text_format") or row.get("solution_text")
+    answer = str(told or "").strip()
     if not answer and isinstance(solution, list) and len(solution) == len(names):
         roles = ("knight" if knight else "knave" for knight in solution)
         answer = "\n".join(f"{name} is a {role}" for name, role in zip(names, roles, strict=True))

@@ -1,10 +1,11 @@
 import asyncio
+import json
 from collections.abc import Sequence
 
 import pytest
 
 from generators.prompts import pick
-from generators.sample import PlannedShard, plan, sample_planned
+from generators.sample import Asking, PlannedShard, canonical, plan, sample_planned
 from generators.teachers import ScriptedTeacher
 from rsfactory.contracts import Completion, Request
 from rsfactory.errors import ChildDied
@@ -25,17 +26,18 @@ def make(number: int) -> Problem:
 PROBLEMS = [make(i) for i in range(10)]
 
 
-def planned(problems: Sequence[Problem] = PROBLEMS, **changes) -> list[PlannedShard]:
+def planned(
+    problems: Sequence[Problem] = PROBLEMS, num_samples: int = 2, shard_size: int = 4, **changes
+) -> list[PlannedShard]:
     hinted = changes.get("hinted", False)
     settings = {
         "prompt_for": lambda problem: pick(None, problem, hinted=hinted),
         "teacher": "scripted:0.5",
-        "sampling": SETTINGS,
-        "num_samples": 2,
-        "shard_size": 4,
+        "sampling": canonical(json.loads(changes.pop("sampling", SETTINGS))),
         "round": 1,
     }
-    return plan(problems, **{**settings, **changes})
+    asking = Asking(**{**settings, **changes})
+    return plan(problems, asking, num_samples=num_samples, shard_size=shard_size)
 
 
 def sampled(shards, teacher, **more):

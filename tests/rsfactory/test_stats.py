@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsfactory.stats import paired_change, pass_at_k, wilson
+from rsfactory.stats import mean_of, paired_change, pass_at_k, wilson
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,16 @@ def test_paired_change_without_differences_has_half_a_problem_of_width() -> None
 def test_paired_change_refuses_what_is_not_paired(before: list[bool], after: list[bool]) -> None:
     with pytest.raises(ValueError, match="as many"):
         paired_change(before, after)
+
+
+def test_mean_of_by_hand() -> None:
+    # 10 ones and 30 zeros: variance 40 * 0.25 * 0.75 / 39
+    share = mean_of([1.0] * 10 + [0.0] * 30)
+    half = 1.959963984540054 * math.sqrt(7.5 / 39 / 40)
+    assert share == pytest.approx((0.25, 0.25 - half, 0.25 + half))
+    assert mean_of([0.0] * 50) == (0.0, 0.0, 0.01)
+    with pytest.raises(ValueError, match="at least one"):
+        mean_of([])
 
 
 @pytest.mark.parametrize(

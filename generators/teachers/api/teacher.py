@@ -111,6 +111,11 @@ class ApiTeacher:
         """Completions that one request may ask for."""
         return self._form.per_request
 
+    @property
+    def addresses(self) -> int:
+        """At how many addresses it can be asked."""
+        return len(self._addresses)
+
     async def complete(self, request: Request) -> list[Completion]:
         """One completion for every seed, in the order of the seeds; see the module.
 

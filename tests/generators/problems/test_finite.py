@@ -17,7 +17,7 @@ def make(prompt: str, answer: str = "1", solution: str | None = None) -> Problem
 
 
 def finite(problems, seed: int = 1, **options) -> FiniteSet:
-    return FiniteSet("t", "MIT", problems, Options(seed=seed, **options))
+    return FiniteSet("t", problems, Options(seed=seed, **options))
 
 
 MANY = [make(f"How much is {i}?", str(i), "easy" if i % 2 else None) for i in range(1000)]

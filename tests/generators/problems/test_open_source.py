@@ -27,11 +27,19 @@ def test_the_users_own_source_is_loaded_by_name(
     monkeypatch.syspath_prepend(tmp_path)
     source = open_source("my_problems_code:Mine", seed=1)
     assert (source.name, source.licence, len(source.held_out(32))) == ("mine", "MIT", 5)
+    assert (source.provenance, source.size) == ("unknown", 5)
+    assert {p.licence for p in source.train(1, 5)} == {"MIT"}
+    told = open_source("my_problems_code:Mine", seed=1, licence="CC0-1.0", provenance="counted")
+    assert (told.licence, told.provenance) == ("CC0-1.0", "counted")
 
 
 @pytest.mark.parametrize(
     ("spec", "says"),
-    [("gsm8k", "give gym:FAMILY, a file"), ("", "give gym:FAMILY"), ("nowhere:x", "cannot be")],
+    [
+        ("gsm8k", r"give gym:FAMILY\[@LEVEL\], a file"),
+        ("", "give gym:FAMILY"),
+        ("nowhere:x", "cannot be"),
+    ],
 )
 def test_words_that_name_nothing(spec: str, says: str) -> None:
     with pytest.raises(InputError, match=says):

@@ -1,0 +1,67 @@
+"""Data without training: sample, verify, check, select, export. The first half of a STaR round.
+
+Asking for more of the same run (more samples, longer completions, more problems) adds to what is
+there: the selection is made anew over everything, and the newest one is the run's result.
+Where the budget ends it, what there is by then is selected and exported.
+"""
+
+from pathlib import Path
+
+from filters.verify import GROUP_VERIFIERS
+from flows import tasks
+from flows.collected import export, report
+from flows.context import Run
+from flows.opening import open_run
+from flows.problems import collecting
+from flows.progress import Reporter
+from flows.result import RunResult, load_result
+from flows.sample import rationalize, sample
+from flows.select import check, select
+from flows.start import base_checkpoint
+from flows.teachers import is_student
+from flows.traces import read_traces
+from flows.verify import verify
+from rsfactory.errors import Stopped
+from rsfactory.recipe import Recipe
+
+
+def run_collect(
+    recipe: Recipe, *, seed: int, data: Path, name: str | None, reporter: Reporter, prefect: bool
+) -> RunResult:
+    """Runs or continues a recipe that trains nothing; returns what came out.
+
+    Raises:
+        FactoryError: See `rsfactory.errors`; whatever was finished is kept.
+    """
+    if prefect:
+        tasks.check_server()
+    with open_run(recipe, seed=seed, data=data, name=name, reporter=reporter) as run:
+        if prefect:
+            shown = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "run": run.name}
+            return tasks.as_flow(recipe.name, run.name, shown, lambda: collect(run))
+        return collect(run)
+
+
+def collect(run: Run) -> RunResult:
+    """One pass over all problems."""
+    problems = collecting(run)
+    by_id = {problem.id: problem for problem in problems}
+    student = base_checkpoint(run) if is_student(run.recipe.sample.teacher) else None
+    ended: Stopped | None = None
+    try:
+        if not read_traces(run, problems):
+            sample(run, 1, problems, student)
+            verdicts = verify(run, 1, by_id)
+            rationalize(run, 1, problems, verdicts, student)
+    except Stopped as error:
+        if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
+            raise  # a majority that has decided takes no more candidates
+        ended = error
+    verify(run, 1, by_id)
+    check(run, 1, by_id)
+    chosen = select(run, 1)
+    report(run, problems, student, chosen)
+    export(run)
+    if ended is not None:
+        raise ended
+    return load_result(run.store)

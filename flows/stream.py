@@ -1,0 +1,151 @@
+"""Sampling from a teacher behind an address: answers are kept as they come, decided as they come.
+
+An answer goes to the journal in the event loop; `shard_size` of them, in the order of arrival, are
+one shard. Verdicts are made in a thread while sampling goes on, and written beside the candidates,
+so that the verify stage finds nothing left to do. Where candidates are decided by groups or by a
+judge, only the candidates are written here.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from flows import deciders
+from flows.context import Run
+from flows.known import part_of
+from flows.tasks import log, shard_task
+from generators.agenda import Agenda
+from generators.engine import Remote, Sampling
+from rsfactory.errors import NoAnswer
+from rsfactory.journal import discard
+from rsfactory.records import Candidate, Outcome, Problem, Verdict
+from rsfactory.store import CANDIDATES, VERDICTS
+from rsfactory.words import counted
+
+SHOWN_EVERY = 0.2
+"""Seconds between two updates of what is shown."""
+
+
+@shard_task("sample")
+def sample(
+    run: Run,
+    round: int,
+    stage: str,
+    teacher: Remote,
+    agenda: Agenda,
+    problems: Mapping[str, Problem],
+) -> None:
+    """Asks for everything on the agenda; what was answered is kept, however this ends.
+
+    Raises:
+        Stopped: The budget is used up.
+        NoAnswer: Some candidates had no answer; the same command asks for them again.
+    """
+    if not agenda.total:
+        return
+    with run.stage(round, stage, agenda.total, "completions"):
+        books = Books(run, round, agenda, problems)
+        sampling = Sampling(
+            teacher, agenda, run.max_tokens(), books.keep, books.decide, run.meter.enough
+        )
+        try:
+            with asyncio.Runner(loop_factory=_loop()) as runner:
+                runner.run(sampling.run(run.recipe.endpoint.concurrency * books.addresses(teacher)))
+        finally:
+            books.close()
+            log(f"sampled {books.done} completions, {books.tokens} tokens")
+    if sampling.stopped and agenda.take(1):  # with nothing left to ask it is not stopped, but done
+        run.meter.check()
+    if sampling.missing:
+        raise NoAnswer(
+            f"{counted(len(sampling.missing), 'requests')} had no answer within the bounds; the "
+            f"last: {sampling.missing[-1]}; all others are kept, the same command asks again"
+        )
+
+
+class Books:
+    """Where answers go: to the journal at once, to shards in bulk."""
+
+    def __init__(
+        self, run: Run, round: int, agenda: Agenda, problems: Mapping[str, Problem]
+    ) -> None:
+        self._run, self._round, self._agenda = run, round, agenda
+        self._problems = problems
+        self._journal = run.store.answers(round)
+        self._size = run.recipe.sample.shard_size
+        self._decides = all(deciders.needs_gold(p.verifier) for p in problems.values())
+        self._segments: deque[Path | None] = deque()
+        self._in_segment = 0
+        self._rows: list[Candidate] = []
+        self._verdicts: list[Verdict] = []
+        self._shown = 0.0
+        self.done = self.tokens = 0
+
+    @staticmethod
+    def addresses(teacher: Remote) -> int:
+        """At how many addresses the teacher can be asked."""
+        return int(getattr(teacher, "addresses", 1))
+
+    def keep(self, candidate: Candidate) -> None:
+        """Called in the event loop: the answer is safe when this returns."""
+        self._journal.add(candidate)
+        self._in_segment += 1
+        if self._in_segment == self._size:
+            self._segments.append(self._journal.cut())
+            self._in_segment = 0
+        self._run.meter.add(candidate)
+        self.done += 1
+        self.tokens += candidate.tokens
+        if (now := time.monotonic()) - self._shown >= SHOWN_EVERY:
+            self._shown = now
+            self._run.reporter.steps(self.done, self._agenda.total)
+            self._run.reporter.advance(self.done, self.tokens)
+
+    def decide(self, batch: Sequence[Candidate]) -> Sequence[Outcome | None]:
+        """Called in a thread, with every answer once, in the order they came."""
+        self._rows += batch
+        outcomes: Sequence[Outcome | None] = [None] * len(batch)
+        if self._decides:
+            pairs = [(self._problems[c.problem_id], c) for c in batch]
+            verdicts = deciders.decide(self._run, pairs, {})
+            self._verdicts += verdicts
+            outcomes = [verdict.outcome for verdict in verdicts]
+            for verdict in verdicts:
+                self._run.reporter.outcome(verdict.outcome)
+        while len(self._rows) >= self._size and len(self._verdicts) >= self._size * self._decides:
+            self._write(self._size)
+        return outcomes
+
+    def close(self) -> None:
+        """Writes what was decided; what was not stays in the journal and is made a shard later."""
+        whole = not self._segments and self._in_segment == len(self._rows)
+        decided = not self._decides or len(self._verdicts) == len(self._rows)
+        if self._rows and whole and decided:
+            self._segments.append(self._journal.cut())
+            self._write(len(self._rows))
+        self._journal.cut()
+        self._run.reporter.steps(self.done, self._agenda.total)
+        self._run.reporter.advance(self.done, self.tokens)
+
+    def _write(self, count: int) -> None:
+        rows, self._rows = self._rows[:count], self._rows[count:]
+        part = part_of(rows)
+        self._run.store.write(CANDIDATES, self._round, part, rows)
+        if self._decides:
+            verdicts, self._verdicts = self._verdicts[:count], self._verdicts[count:]
+            self._run.store.write(VERDICTS, self._round, part, verdicts)
+        segment = self._segments.popleft()
+        if segment is not None:
+            discard(segment)
+
+
+def _loop() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    """A faster event loop where there is one for this system."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return make

@@ -1,0 +1,103 @@
+"""Answers as they come, before there are enough for a shard: no answered request is asked again.
+
+A journal is a folder of segments, one line of JSON a candidate. A segment becomes one shard: when
+it is full its candidates are written as Parquet, and then it is removed. A line is handed to the
+operating system before the next request is made, so that SIGKILL at any moment loses nothing that
+was answered. Several processes may keep journals in one folder: a segment's name says whose it is.
+
+Not covered: a power cut may lose the lines of the open segment, which are not synced one by one.
+"""
+
+import contextlib
+import dataclasses
+import os
+import typing
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import orjson
+
+from rsfactory.errors import StoreError
+from rsfactory.records import Candidate
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Candidate))
+
+
+class Journal:
+    """The open segment of one process, and what earlier processes left."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens no file yet.
+
+        Args:
+            folder: Holds the segments; made with the first candidate.
+        """
+        self._folder = folder
+        self._file: BinaryIO | None = None
+        self._place: Path | None = None
+
+    def add(self, candidate: Candidate) -> None:
+        """Appends a candidate; once this returns, a kill does not lose it.
+
+        Raises:
+            StoreError: The disk is full or the folder cannot be written.
+        """
+        line = orjson.dumps({name: getattr(candidate, name) for name in _FIELDS})
+        try:
+            _write(self._file or self._open(), line + b"\n")
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {self._folder}: {error.strerror}; clear some space and run the "
+                "same command to continue"
+            ) from error
+
+    def cut(self) -> Path | None:
+        """Ends the segment, so that its candidates can become a shard; None if there is none."""
+        place, self._place = self._place, None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        return place
+
+    def left(self) -> Iterator[tuple[Path, list[Candidate]]]:
+        """Segments on disk with their candidates: what was answered and is in no shard, perhaps.
+
+        A line that a kill cut short is left out; its request counts as in flight.
+        """
+        for place in sorted(self._folder.glob("*.jsonl")):
+            yield place, list(_read(place))
+
+    def _open(self) -> BinaryIO:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._place = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:12]}.jsonl"
+        self._file = self._place.open("ab", buffering=0)
+        return self._file
+
+
+def _write(file: BinaryIO, line: bytes) -> None:
+    """The whole line, or an error: an almost full disk takes a part of it and says so only once."""
+    while written := file.write(line):
+        if written == len(line):
+            return
+        line = line[written:]
+
+
+def discard(segment: Path) -> None:
+    """Removes a segment whose candidates are in a shard, and its folder with the last one."""
+    segment.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        segment.parent.rmdir()
+
+
+def _read(place: Path) -> Iterator[Candidate]:
+    kinds = typing.get_type_hints(Candidate)
+    with place.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            with contextlib.suppress(ValueError, TypeError):
+                row = orjson.loads(line)
+                if isinstance(row, dict) and kinds.keys() <= row.keys():
+                    yield Candidate(**{name: row[name] for name in kinds})
