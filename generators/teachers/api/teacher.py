@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from generators.teachers.api.wire import Wire
     from rsfactory.recipe import EndpointSection
 
+TOKEN = 4096
+"""Bytes of a body that a token may take: a word, and a list of alternatives to it if asked for."""
 PLAIN = (Message("user", "What is 1 + 1?"),)
 """A question that no server rejects for what it says."""
 
@@ -200,7 +202,8 @@ class ApiTeacher:
         began = time.monotonic()
         try:
             url, proxy = self._ways[address.url]
-            response = await self._wire.post(url, proxy, body)
+            most = 2**20 + TOKEN * request.max_tokens * wanted
+            response = await self._wire.post(url, proxy, body, most)
             if isinstance(response, Fault | Refused):
                 outcome = response
             elif response.status == 200:

@@ -27,12 +27,14 @@ def client(url: str | None, key: str | None, **settings: Any) -> Any:
     Raises:
         InputError: It cannot be made, e.g. because OpenAI's own address needs a key.
     """
-    from openai import OpenAI, OpenAIError
+    from openai import OpenAI
+    from yarl import URL
 
     try:
+        URL(url or "")
         made = OpenAI(base_url=url, api_key=key or NO_KEY, max_retries=0, **settings)
-    except (OpenAIError, ValueError) as error:
-        raise InputError(f"no client can be made for {url}: {error}") from error
+    except Exception as error:  # each of the libraries has errors of its own for a bad address
+        raise InputError(f"the address {url} cannot be used: {error}") from error
     if not key and made.base_url.host == "api.openai.com":
         made.close()
         raise InputError("https://api.openai.com needs a key; set OPENAI_API_KEY")
@@ -65,6 +67,10 @@ def reach(url: str, key: str | None) -> tuple[str, dict[str, str]]:
         kept["User-Agent"] = AGENT
     if kept.get("Authorization") == f"Bearer {NO_KEY}":
         del kept["Authorization"]
+    for name, value in kept.items():
+        if not (value.isascii() and value.isprintable() and value == value.strip()):
+            where = "OPENAI_API_KEY" if name == "Authorization" else "OPENAI_CUSTOM_HEADERS"
+            raise InputError(f"{name} has a line break or letters no header may have; see {where}")
     return base.rstrip("/"), kept
 
 

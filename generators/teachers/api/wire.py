@@ -1,8 +1,8 @@
 """The sockets of one event loop: a body goes out, a response comes back whole, or a `Fault`.
 
 `aiohttp` carries the requests, without redirects and without retries of its own (docs/decisions/
-006). Bodies are read up to `BODY` bytes after decompression, so that neither 100 MB nor a gzip
-bomb takes the memory; the time limit covers all of a request, however it drips.
+006). Bodies are read up to what an answer may have, counted after decompression, so that neither
+100 MB nor a gzip bomb takes the memory; the time limit covers all of a request, however it drips.
 
 The sockets are closed when the loop ends: they live in an asynchronous generator, which
 ``asyncio.run`` (and uvloop's) closes with the loop. A loop that is closed without
@@ -58,14 +58,23 @@ class Wire:
         """Takes an open session."""
         self._session = session
 
-    async def post(self, url: URL, proxy: str | None, body: bytes) -> Response | Fault | Refused:
-        """One request; never raises for what happens on the network."""
+    async def post(
+        self, url: URL, proxy: str | None, body: bytes, most: int
+    ) -> Response | Fault | Refused:
+        """One request; never raises for what happens on the network.
+
+        Args:
+            url: Where to.
+            proxy: Through which proxy.
+            body: JSON.
+            most: Bytes that an answer may have; `BODY` bounds it.
+        """
         try:
             async with self._session.post(
                 url, data=body, proxy=proxy, allow_redirects=False
             ) as response:
                 if response.status == 200:
-                    return Response(200, response.headers, await _read(response, BODY))
+                    return Response(200, response.headers, await _read(response, min(most, BODY)))
                 said = await _read(response, ERROR_BODY, cut=True)
                 return Response(response.status, response.headers, said)
         except aiohttp.ClientConnectorCertificateError as error:
@@ -75,9 +84,11 @@ class Wire:
         except TimeoutError as error:
             return Fault("timeout", short(str(error)) or "no answer in time")
         except _TooLarge:
-            return Fault("body", f"more than {BODY >> 20} MB")
+            return Fault("body", f"more than {min(most, BODY) >> 20} MB")
         except (aiohttp.ClientPayloadError, aiohttp.ContentTypeError) as error:
             return Fault("body", short(str(error)))
+        except ValueError as error:  # a name that cannot be looked up
+            return Fault("connect", short(str(error)))
         except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
             return Fault("disconnect", short(f"{type(error).__name__}: {error}"))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from generators.teachers.api import ApiTeacher, parse, probe
 from generators.teachers.api.where import Mask, proxy_of, reach
-from rsfactory.errors import InputError
+from rsfactory.errors import InputError, NoAnswer
 from rsfactory.recipe import EndpointSection
 from tests.faulty_server import serving
 from tests.generators.teachers.api.asking import KEY, one, teacher
@@ -106,6 +106,27 @@ def test_without_a_key() -> None:
         assert "authorization" not in server.seen[0].headers
     with pytest.raises(InputError, match="OPENAI_API_KEY"):
         reach("https://api.openai.com/v1", None)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a\\b/v1", "http://\uff11\uff12/v1", "http://256.1.1.1/v1", "http://a\x00b/v1"]
+)
+def test_an_address_that_only_looks_like_one(url: str) -> None:
+    with pytest.raises(InputError), teacher(url):
+        pass
+
+
+def test_a_name_that_cannot_be_looked_up() -> None:
+    bad = "http://a..b/v1"
+    with teacher(bad, max_requests=1) as asked, pytest.raises(NoAnswer, match="connect"):
+        one(asked)
+
+
+@pytest.mark.parametrize("key", ["sk-1\n", "sk \u00e9", "\u043a\u043b", "sk\r1"])
+def test_a_key_that_no_header_may_have(key: str) -> None:
+    with pytest.raises(InputError, match="OPENAI_API_KEY") as wrong, teacher("http://h", key=key):
+        pass
+    assert key not in str(wrong.value)
 
 
 def test_secrets_are_hidden() -> None:
