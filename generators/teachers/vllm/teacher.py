@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psutil
 
-from generators.teachers.api import ApiTeacher
+from generators.teachers.api import ApiTeacher, Stats
 from generators.teachers.vllm import build, command, keeper
 from rsfactory.child import Child, last_lines
 from rsfactory.contracts import Completion, Request
@@ -91,6 +91,11 @@ class VllmTeacher:
         self._asked: set[asyncio.Task[list[Completion]]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening = threading.Lock()
+
+    @property
+    def stats(self) -> Stats | None:
+        """Requests, retries and tokens so far; None before the first request."""
+        return None if self._api is None else self._api.stats
 
     @property
     def per_request(self) -> int:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -157,12 +158,15 @@ def killed(opened: VllmTeacher, who: int) -> None:
     """Kills one process of a server's, and sees that none is left."""
     processes = family(opened)
     assert len(processes) >= 3
+    folder = Path(processes[1].environ()["TMPDIR"])
     processes[who].send_signal(signal.SIGKILL)
     psutil.wait_procs(processes, 30)
     with pytest.raises(ChildDied):
         ask(opened, request(2, 2))
     opened.close()
     assert not alive(processes)
+    assert who == 0 or not folder.exists()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_an_adapter_is_served_and_nothing_outlives_its_keeper(
