@@ -3,7 +3,7 @@
 Run as ``python -m generators.teachers.vllm.keeper`` by `generators.teachers.vllm`. One message in,
 ``{"command": [...], "name": ..., "env": {...}, "unset": [...], "patience": seconds}``; out come
 ``{"loading": seconds}`` every few seconds and, once the server is healthy, where and how it is
-asked: ``{"address": ..., "key": ..., "context": tokens}``. Afterwards it only waits: for the server
+asked: ``{"address": ..., "key": ...}``. Afterwards it only waits: for the server
 to end (then it says ``{"ended": how}`` and ends too), or for its own standard input to close, which
 happens when the parent closes it or dies in any way.
 
@@ -139,9 +139,8 @@ def _keep(server: Server, parent: Parent, order: dict[str, Any]) -> None:
         port = free_port()
         address = f"http://127.0.0.1:{port}"
         server.start([*order["command"], "--port", str(port)], {**env, "VLLM_API_KEY": key})
-        context = _wait(server, parent, address, key, order["name"], began, order["patience"])
-        if context is not None:
-            parent.send(address=f"{address}/v1", key=key, context=context)
+        if _wait(server, parent, address, key, order["name"], began, order["patience"]):
+            parent.send(address=f"{address}/v1", key=key)
             server.code()
             break
         if not _listens(port):  # by another program, which took the port before the server did
@@ -157,8 +156,8 @@ def _wait(
     name: str,
     began: float,
     patience: float,
-) -> int | None:
-    """Its context, once it is healthy; None where it ended.
+) -> bool:
+    """Whether it became healthy; False where it ended.
 
     Raises:
         TimeoutError: It did neither for so long.
@@ -166,14 +165,14 @@ def _wait(
     told = time.monotonic()
     while server.code(0.2) is None:
         now = time.monotonic()
-        if context := healthy(address, key, name):
-            return context
+        if healthy(address, key, name):
+            return True
         if now - told >= TOLD_EVERY:
             told = now
             parent.send(loading=round(now - began, 1))
         if now - began > patience:
             raise TimeoutError(f"is not healthy after {patience:.0f} s")
-    return None
+    return False
 
 
 def _report(server: Server, parent: Parent) -> None:
@@ -185,17 +184,16 @@ def _report(server: Server, parent: Parent) -> None:
     parent.send(ended=how + (" (out of memory, perhaps)" if code == -signal.SIGKILL else ""))
 
 
-def healthy(address: str, key: str, name: str) -> int | None:
-    """Tokens of the context of the model of that name, where a healthy server has it."""
+def healthy(address: str, key: str, name: str) -> bool:
+    """Whether a server answers that is healthy, takes the key, and has a model of that name."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     asked = urllib.request.Request(f"{address}/v1/models")
     asked.add_header("Authorization", f"Bearer {key}")
     try:
         with opener.open(f"{address}/health", timeout=5), opener.open(asked, timeout=5) as answer:
-            models = {model["id"]: model for model in json.load(answer)["data"]}
-            return int(models[name]["max_model_len"])
+            return any(model["id"] == name for model in json.load(answer)["data"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return False
 
 
 def free_port() -> int:

@@ -3,8 +3,10 @@
 The server is a child of a child (`keeper`), so that it ends with us however we end; it is asked as
 any OpenAI-compatible address is (`ApiTeacher`). Where it dies, every request under way and every
 later one fails with `ChildDied` and the log's last lines: nothing is started again by itself, since
-what killed it (memory, most often) kills it again; the same command continues. Not covered: several
-machines; one server has the GPUs that ``RSFACTORY_VLLM_ARGS`` gives it.
+what killed it (memory, most often) kills it again; the same command continues. A prompt that leaves
+no room for max_tokens is answered with the finish reason ``rejected`` (the local teacher cuts the
+limit instead). Not covered: several machines; one server has the GPUs that ``RSFACTORY_VLLM_ARGS``
+gives it.
 """
 
 import asyncio
@@ -14,12 +16,11 @@ import secrets
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
-from generators.teachers.api import ApiTeacher
+from generators.teachers.api import ApiTeacher, Stats
 from generators.teachers.vllm import build, command, keeper
 from rsfactory.child import Child, last_lines
 from rsfactory.contracts import Completion, Request
@@ -86,11 +87,15 @@ class VllmTeacher:
         self._child: Child | None = None
         self._address: Future[tuple[str, str]] | None = None
         self._api: ApiTeacher | None = None
-        self._context = 1
         self._death: FactoryError | None = None
         self._asked: set[asyncio.Task[list[Completion]]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._opening = threading.Lock()
+
+    @property
+    def stats(self) -> Stats | None:
+        """Requests, retries and tokens so far; None before the first request."""
+        return None if self._api is None else self._api.stats
 
     @property
     def per_request(self) -> int:
@@ -105,9 +110,7 @@ class VllmTeacher:
             NoAnswer: The bounds of `ApiTeacher` were reached.
         """
         api = await self._open()
-        # The server cuts a limit to what a prompt leaves, but rejects one beyond the context.
-        most = min(request.max_tokens, self._context)
-        task = asyncio.ensure_future(api.complete(replace(request, max_tokens=most)))
+        task = asyncio.ensure_future(api.complete(request))
         self._loop = asyncio.get_running_loop()
         self._asked.add(task)
         try:
@@ -169,7 +172,6 @@ class VllmTeacher:
                 if "loading" in told and self.loading is not None:
                     self.loading(told["loading"])
                 if "address" in told:
-                    self._context = told["context"]
                     address.set_result((told["address"], told["key"]))
             death = f"the vLLM server {told['ended']}"
         except FactoryError:  # its keeper ended, or was closed

@@ -29,7 +29,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/health":
             self._say(200, {})
         elif self.headers["Authorization"] == f"Bearer {os.environ['VLLM_API_KEY']}":
-            self._say(200, {"data": [{"id": self.name, "max_model_len": 64}]})
+            self._say(200, {"data": [{"id": self.name}]})
         else:
             self._say(401, {"error": "Unauthorized"})
 
@@ -42,9 +42,6 @@ class Handler(BaseHTTPRequestHandler):
                 os.write(2, b"(EngineCore) ERROR ValueError: the fake engine had enough\n")
                 os.write(2, b"EngineDeadError: see stack trace above\n")
                 os._exit(9)
-        if body["max_tokens"] > 64:
-            self._say(400, {"message": "max_tokens is greater than max_model_len"})
-            return
         if MODE == "stuck":
             time.sleep(600)
         message = {"role": "assistant", "content": f"fake {body['seed']}"}

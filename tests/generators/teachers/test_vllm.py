@@ -39,7 +39,7 @@ def request(*seeds: int) -> Request:
         seeds=seeds,
         temperature=1.0,
         top_p=1.0,
-        max_tokens=999,
+        max_tokens=9,
     )
 
 

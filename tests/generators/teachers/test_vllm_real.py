@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,24 +112,18 @@ def test_it_reads_the_same_prompts_as_the_local_teacher(
     assert sum(ended) >= 28
 
 
-def test_a_limit_beyond_the_context_is_cut_to_it(teacher: VllmTeacher) -> None:
+@pytest.mark.parametrize(("words", "limit"), [(CONTEXT, 8), (1, CONTEXT)])
+def test_a_request_that_does_not_fit_is_a_completion_that_says_so(
+    teacher: VllmTeacher, words: int, limit: int
+) -> None:
+    ask(teacher, request(1, 1))  # proves that others do fit
     long = Request(
-        messages=(Message("user", "What is 1 + 1? " * 3),), seeds=(1,), temperature=0.0, top_p=1.0,
-        max_tokens=100_000,
-    )  # fmt: skip
-    [[completion]] = ask(teacher, long)
-    assert completion.finish_reason in ("stop", "length")
-    assert 0 < completion.tokens < CONTEXT - completion.prompt_tokens + 1
-
-
-def test_a_prompt_that_is_too_long_is_a_completion_that_says_so(teacher: VllmTeacher) -> None:
-    long = Request(
-        messages=(Message("user", "one two " * CONTEXT),), seeds=(1,), temperature=0.0, top_p=1.0,
-        max_tokens=8,
+        messages=(Message("user", "one two " * words),), seeds=(1,), temperature=0.0, top_p=1.0,
+        max_tokens=limit,
     )  # fmt: skip
     [[completion]] = ask(teacher, long)
     assert completion.finish_reason == "rejected"
-    assert completion.note
+    assert "maximum context length" in completion.note
 
 
 def made_adapter(folder: Path, base: Path) -> Path:
@@ -159,32 +154,41 @@ def made_adapter(folder: Path, base: Path) -> Path:
     return folder
 
 
-def test_an_adapter_changes_the_answers(teacher: VllmTeacher, tmp_path: Path) -> None:
+def killed(opened: VllmTeacher, who: int) -> None:
+    """Kills one process of a server's, and sees that none is left."""
+    processes = family(opened)
+    assert len(processes) >= 3
+    folder = Path(processes[1].environ()["TMPDIR"])
+    processes[who].send_signal(signal.SIGKILL)
+    psutil.wait_procs(processes, 30)
+    with pytest.raises(ChildDied):
+        ask(opened, request(2, 2))
+    opened.close()
+    assert not alive(processes)
+    assert who == 0 or not folder.exists()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_an_adapter_is_served_and_nothing_outlives_its_keeper(
+    teacher: VllmTeacher, tmp_path: Path
+) -> None:
     asked = [request(n, 1, temperature=0.0) for n in range(4)]
     base = ask(teacher, *asked)
     folder = made_adapter(tmp_path / "adapter", resolve("embedded"))
     adapted = open_teacher(str(folder), tmp_path / "log", EndpointSection())
-    assert adapted.identity.startswith(
-        open_teacher("embedded", tmp_path / "l", EndpointSection()).identity + "+k-"
-    )
+    assert adapted.identity.startswith(f"{teacher.identity}+k-")
     with contextlib.closing(adapted):
         answers = ask(adapted, *asked)
-    assert [c.prompt_tokens for [c] in answers] == [c.prompt_tokens for [c] in base]
-    assert sum(a.text != b.text for [a], [b] in zip(answers, base, strict=True)) >= 3
+        assert [c.prompt_tokens for [c] in answers] == [c.prompt_tokens for [c] in base]
+        assert sum(a.text != b.text for [a], [b] in zip(answers, base, strict=True)) >= 3
+        killed(adapted, 0)
 
 
-@pytest.mark.parametrize("who", ["keeper", "server"])
-def test_nothing_is_left_when_a_process_of_it_is_killed(tmp_path: Path, who: str) -> None:
+def test_nothing_outlives_a_server_that_is_killed(tmp_path: Path) -> None:
     opened = open_teacher("embedded", tmp_path / "log", EndpointSection())
     with contextlib.closing(opened):
         ask(opened, request(1, 1))
-        processes = family(opened)
-        assert len(processes) >= 3
-        processes[0 if who == "keeper" else 1].send_signal(signal.SIGKILL)
-        psutil.wait_procs(processes, 30)
-        with pytest.raises(ChildDied):
-            ask(opened, request(2, 2))
-    assert not alive(processes)
+        killed(opened, 1)
 
 
 def test_nothing_is_left_at_the_end(teacher: VllmTeacher) -> None:
