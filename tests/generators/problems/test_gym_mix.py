@@ -1,7 +1,9 @@
 """Mixes of generated families: shares, levels, what is held out, and what is refused."""
 
+import re
 from collections import Counter
 from itertools import islice, pairwise
+from pathlib import Path
 
 import pytest
 
@@ -165,3 +167,12 @@ def test_all_families_that_give_something(monkeypatch: pytest.MonkeyPatch) -> No
     assert shares == {"gym:gcd@3": 10, "gym:lcm@3": 20}
     with pytest.raises(InputError, match="gym:gcd@3 does not take these parameters"):
         open_source("gym:all@3", seed=1, params={"gcd": {"max_number": 2}})
+
+
+def test_the_documents_name_families_and_levels_that_are_there() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sources.md").read_text()
+    words = set(re.findall(r"gym:([a-z][a-z0-9_@=,]*)", page))
+    assert len(words) >= 5
+    for part in (part for word in words for part in parse(word, {})):
+        assert part.level is None or part.level <= (family.highest_level(part.name) or 0)
+        assert part.name in family.names()
