@@ -14,8 +14,8 @@ class BadRow(Exception):
 
 def get(row: Row, column: str) -> Any:
     """A column's value, or a nested one's (``question.stem``); None where it is missing."""
-    if column in row:
-        return row[column]
+    if column in row or "." not in column:
+        return row.get(column)
     here: Any = row
     for part in column.split("."):
         here = here.get(part) if isinstance(here, Mapping) else None

@@ -4,11 +4,6 @@ reasoning-gym draws item i of seed s from s + i, so neighbouring seeds share nea
 Every split and round therefore starts at a place of its own, hashed from the run's seed, far from
 the others.
 
-A level is one of the family's curriculum in the library: it sets the parameters that the curriculum
-names, each to the value of that level alone (the library's default mixes in all levels below), or
-to its highest where it has fewer levels. The family's other parameters keep their defaults, and
-parameters that are given besides win. A family's levels say nothing about another family's.
-
 Who decides: a family that scores by text alone gives numbers to ``math`` and one line of words to
 ``exact``. The others go to ``puzzle``, with what the family's own scorer needs as metadata; so do
 boards and grids. Exceptions: families whose scorer compares numbers exactly (`NUMBERS`) stay with
@@ -17,22 +12,18 @@ scorer takes any four numbers that make 24; and ``game_of_life_halting`` goes to
 the library's scorer takes any text. Families that name no answer but an example (`EXAMPLES`) have
 it as their gold.
 
-Not covered: items with neither (``boxnet``, ``rush_hour``), which are left out; ``codeio``, whose
-items come from running programs that the library carries, in this process and without a sandbox.
+Not covered: items with neither (``boxnet``, ``rush_hour``), which are left out.
 """
 
-import contextlib
-import difflib
 import importlib.metadata
-import io
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from generators.problems.library import BLOCK, blocks, check_name, level_params, made
 from generators.prompts import final_line
 from rsfactory import tagged
 from rsfactory.errors import InputError
@@ -44,8 +35,6 @@ LICENCE = "Apache-2.0"
 PATIENCE = 500
 """Draws in a row without a new problem after which a family counts as used up."""
 
-BLOCK = 256
-"""Items that the library is asked for at a time: some families load a dictionary each time."""
 
 SEEDS = 2**32 - 2**24
 """Where a range of items may start; the library's families take seeds below 2**32."""
@@ -63,11 +52,6 @@ EXAMPLES = {
 }
 """Family without an answer -> where its items hold an example of one."""
 
-ITEM_FAILS = (ValueError, RuntimeError, IndexError)
-"""What the library raises where it gives up an item, e.g. at a high level."""
-
-TRIES = 10
-"""Items that must fail for a family to count as one that gives none."""
 
 _BY_TEXT = frozenset({"game_of_life_halting"})
 _UNUSED = frozenset({"difficulty", "source_dataset", "source_index"})
@@ -94,7 +78,7 @@ class Family:
         """
         self.name = name
         self.label = f"gym:{name}" if level is None else f"gym:{name}@{level}"
-        _check_name(name)
+        check_name(name)
         own = {"seed", "size"} & set(params)
         if own:
             raise InputError(
@@ -103,7 +87,7 @@ class Family:
         self._params = {**({} if level is None else level_params(name, level)), **params}
         self._seed = seed
         self._verifier = verifier
-        self._block = _blocks(name, self.label, self._params)
+        self._block = blocks(name, self.label, self._params)
         self.works_out = self._params.get("operators") == ["+"]
         """Whether its problems have worked solutions: sums of whole numbers."""
 
@@ -130,7 +114,7 @@ class Family:
         for block in itertools.count():
             items = self._block(start + block * BLOCK)
             for place in range(BLOCK):
-                item = _made(self.name, items, place)
+                item = made(self.name, items, place)
                 problem = None if item is None else self.problem(item, block * BLOCK + place)
                 misses = misses + 1 if problem is None else 0
                 if problem is not None:
@@ -195,62 +179,6 @@ def provenance(family: str) -> str:
     return f"computed by reasoning-gym {version}, family {family}{example}"
 
 
-def names() -> list[str]:
-    """All families that give problems of their own, in alphabetical order.
-
-    Without ``composite``, which is a mix itself, and ``codeio``, which runs programs unasked.
-    """
-    from reasoning_gym.factory import DATASETS
-
-    return sorted(set(DATASETS) - {"composite", "codeio"})
-
-
-def highest_level(family: str) -> int | None:
-    """The highest level of a family, which all begin with 0; None where it has no levels."""
-    from reasoning_gym.factory import create_curriculum, has_curriculum
-
-    if not has_curriculum(family):
-        return None
-    attributes = create_curriculum(family).attributes.values()
-    return max((len(attribute.levels) for attribute in attributes), default=0) - 1
-
-
-def level_params(family: str, level: int) -> dict[str, Any]:
-    """The parameters that the family's curriculum sets at a level.
-
-    Raises:
-        InputError: The family has no such level, or the library refuses its own level.
-    """
-    from reasoning_gym.coaching.attributes import RangeAttributeDefinition
-    from reasoning_gym.coaching.base_curriculum import DefaultCurriculumContext, RangeAttributeMode
-    from reasoning_gym.factory import create_curriculum
-
-    highest = highest_level(family)
-    if highest is None or highest < 0:
-        raise InputError(f"gym:{family} has no levels of difficulty; leave @{level} away")
-    if level > highest:
-        raise InputError(f"gym:{family} has the levels 0 to {highest}, got {level}")
-    curriculum = create_curriculum(family)
-    curriculum.set_global_level(level)
-    context = DefaultCurriculumContext(mode=RangeAttributeMode.UPPER_BOUND)
-    config = curriculum.generate_configuration(context=context)
-    fields: list[str] = []
-    for attribute in curriculum.attributes.values():
-        if isinstance(attribute, RangeAttributeDefinition):
-            fields += [attribute.lower_field_name, attribute.upper_field_name]
-        else:
-            fields.append(attribute.field_name)
-    return {field: getattr(config, field) for field in fields}
-
-
-def _check_name(name: str) -> None:
-    from reasoning_gym.factory import DATASETS
-
-    if name not in DATASETS:
-        close = difflib.get_close_matches(name, DATASETS, 5, 0.5) or sorted(DATASETS)
-        raise InputError(f"no generated family is called {name!r}; near it: {', '.join(close)}")
-
-
 def _gold(item: dict[str, Any], family: str) -> str:
     """The item's answer, or else its example of one; empty where it has neither."""
     answer = item["answer"]
@@ -286,60 +214,3 @@ def _running_sums(expression: str) -> str | None:
         lines.append(f"{total}+{term}={total + term}")
         total += term
     return "\n".join([*lines, final_line(str(total))])
-
-
-def _blocks(family: str, label: str, given: Mapping[str, Any]) -> Callable[[int], Any]:
-    """`BLOCK` items from a seed on, by the library; the parameters are checked once, here.
-
-    Raises:
-        InputError: The family does not take these parameters.
-    """
-    import reasoning_gym
-
-    def block(seed: int) -> Any:
-        params = dict(given)
-        if family == "composite":
-            params["datasets"] = [_part(part) for part in params.get("datasets", ())]
-        return reasoning_gym.create_dataset(family, seed=seed, size=BLOCK, **params)
-
-    wrong = f"{label} does not take these parameters"
-    try:
-        with _quietly(family):
-            items = block(0)
-    except (TypeError, ValueError, AssertionError, AttributeError, KeyError) as error:
-        raise InputError(f"{wrong}: {error}") from error
-    try:
-        with _quietly(family):
-            items[0]
-    except ITEM_FAILS as error:
-        if all(_made(family, items, place) is None for place in range(1, TRIES)):
-            raise InputError(f"{label} gives no item with these parameters: {error}") from error
-    except (TypeError, AssertionError, AttributeError, KeyError) as error:
-        raise InputError(f"{wrong}: {error}") from error
-    return block
-
-
-def _made(family: str, items: Any, place: int) -> dict[str, Any] | None:
-    """An item; None where the library fails at this one (some families search and give up)."""
-    try:
-        with _quietly(family):
-            item: dict[str, Any] = items[place]
-            return item
-    except ITEM_FAILS:
-        return None
-
-
-@contextlib.contextmanager
-def _quietly(family: str) -> Iterator[None]:
-    """What the library prints goes nowhere, and the files of ``codeio`` into a folder that ends."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-        if family in ("codeio", "composite"):
-            stack.enter_context(contextlib.chdir(stack.enter_context(TemporaryDirectory())))
-        yield
-
-
-def _part(part: dict[str, Any]) -> Any:
-    from reasoning_gym.composite import DatasetSpec
-
-    return DatasetSpec(**{"weight": 1.0, "config": {}, **part})

@@ -25,8 +25,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from generators.problems.cells import BadRow, Row, columns_of, get, shown, unpacked
-from generators.problems.formats import last_box, mathematical
+from generators.problems.cells import BadRow, Row, columns_of, get, unpacked
+from generators.problems.parts import last_box, mathematical
+from generators.traces.chat import is_chat, text_in, turns
 from generators.traces.tags import split
 
 FIELDS = ("problem", "completion", "reasoning", "answer", "finish_reason", "licence", "provenance")
@@ -67,10 +68,6 @@ NO_GOLD = frozenset({"", "none", "null", "n/a", "na", "proof", "notfound", "not 
 
 _NUMBERED = re.compile(r"(\w+_)?(solution|generation|completion|response|output)_?\d+")
 _FLAGS = frozenset({"on", "off", "true", "false", "yes", "no"})
-_ROLES = {
-    "human": "user", "user": "user", "prompter": "user", "gpt": "assistant", "model": "assistant",
-    "assistant": "assistant", "bot": "assistant", "chatgpt": "assistant",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ def read(row: Row, columns: Mapping[str, str]) -> Trace:
         BadRow: It has no question or no completion, or they are not texts.
     """
     row = {k: unpacked(v) if k in LISTS else v for k, v in row.items()}
-    chat = _chat(next((row[name] for name in ("conversations", "messages") if row.get(name)), None))
+    chat = turns(next((row[name] for name in ("conversations", "messages") if row.get(name)), None))
     question = _question(row, columns, chat)
     used, texts, own = _completions(row, columns, chat)
     reasonings = _aligned(own or _reasoning(row, columns, used), len(texts))
@@ -141,15 +138,15 @@ def _answer(text: str, reasoning: Any, finish: Any, whole: Any) -> Answer:
 
 def _question(row: Row, columns: Mapping[str, str], chat: Sequence[tuple[str, Row]]) -> str:
     if "problem" in columns:
-        parts = [_text(get(row, column)) for column in columns["problem"].split("+")]
+        parts = [text_in(get(row, column)) for column in columns["problem"].split("+")]
         question = " ".join(part for part in parts if part)
     else:
         name, value = _first(row, QUESTIONS)
-        question = _text(value)
+        question = text_in(value)
         more = row.get("input") if name == "instruction" else None
         if isinstance(more, str) and more.strip():
             question = f"{question}\n{more.strip()}"
-    asked = [_text(message) for role, message in chat if role == "user"]
+    asked = [text_in(message) for role, message in chat if role == "user"]
     if not question and len(asked) > 1:
         raise BadRow("its conversation has several questions; a trace is one with its answer")
     question = question or (asked[0] if asked else "")
@@ -184,9 +181,9 @@ def _completions(
     if len(said) > 1:
         raise BadRow("its conversation has several answers; a trace is a question with one")
     if said:
-        return (), [_text(said[0])], _thoughts([said[0]])
+        return (), [text_in(said[0])], _thoughts([said[0]])
     name, value = _first(row, ("solution", "answer"))
-    if name and _text(value):
+    if name and text_in(value):
         return (name,), _texts(value), []
     raise BadRow(f"no completion is found in the columns {columns_of(row)[:200]}")
 
@@ -214,7 +211,7 @@ def _gold(
         if (boxed or text).casefold() not in NO_GOLD:
             return boxed or text, name, boxed is not None
     for name in SOLUTIONS if "answer" not in columns else ():
-        text = _text(row.get(name)) if name not in used else ""
+        text = text_in(row.get(name)) if name not in used else ""
         if text in texts:
             continue  # the completion once more, as in NuminaMath
         boxed = last_box(text)
@@ -236,64 +233,21 @@ def _first(row: Row, names: Sequence[str], skip: Sequence[str] = ()) -> tuple[st
     return "", None
 
 
-def _chat(value: Any) -> list[tuple[str, Row]]:
-    """Messages with their roles, in one form; empty where there are none.
-
-    Raises:
-        BadRow: They are no list of messages.
-    """
-    if value is None:
-        return []
-    if isinstance(value, Mapping) and all(isinstance(part, list) for part in value.values()):
-        value = [
-            dict(zip(value, parts, strict=False)) for parts in zip(*value.values(), strict=False)
-        ]
-    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-        raise BadRow(f"expected a list of messages, got {shown(value)}")
-    roles = [str(one.get("role") or one.get("from") or "").lower() for one in value]
-    return [(_ROLES.get(role, role), one) for role, one in zip(roles, value, strict=True)]
-
-
 def _texts(value: Any) -> list[str]:
     """The texts of one or several completions."""
-    if isinstance(value, list) and not _is_chat(value):
-        return [_text(one) for one in value]
-    return [_text(value)]
+    if isinstance(value, list) and not is_chat(value):
+        return [text_in(one) for one in value]
+    return [text_in(value)]
 
 
 def _thoughts(value: Any) -> list[Any]:
     """The reasoning that messages have in a field of their own, one for each; empty without."""
-    if _is_chat(value):
-        value = [message for role, message in _chat(value) if role == "assistant"][-1:]
+    if is_chat(value):
+        value = [message for role, message in turns(value) if role == "assistant"][-1:]
     if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
         return []
     found = [_first(one, REASONING)[1] for one in value]
     return found if any(found) else []
-
-
-def _is_chat(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(one, Mapping) and ("role" in one or "from" in one) for one in value)
-    )
-
-
-def _text(value: Any) -> str:
-    """A text: itself, that of a message, its parts, or the last turn of a conversation."""
-    if isinstance(value, str):
-        return value.strip()
-    if _is_chat(value):
-        turns = _chat(value)
-        role = "assistant" if turns[-1][0] == "assistant" else "user"
-        said = [message for who, message in turns if who == role]
-        return _text(said[-1]) if said else ""
-    if isinstance(value, Mapping):
-        keys = ("content", "value", "text", "completion", "generated_text")
-        return next((_text(value[key]) for key in keys if value.get(key)), "")
-    if isinstance(value, list):
-        return "\n".join(filter(None, map(_text, value)))
-    return "" if value is None or value != value or isinstance(value, bool) else str(value)
 
 
 def _aligned(value: Any, count: int) -> list[Any]:

@@ -6,7 +6,8 @@ What may be taken off at the two ends, sentence by sentence, is
 
 - a sentence of nothing but words that instructions are made of (`WORDS`; no number, no formula), so
   that "modulo 7" or "to the nearest cent" are never taken off
-- a template of the set: a sentence that begins or ends at least `SHARE` of its questions
+- a template of the set: a sentence that begins or ends at least `SHARE` of its questions, and has
+  no number or formula either
 
 What is left has to be the whole problem; a problem that is a part of another question is none.
 Where two different templates leave the same text ("Compute the sum. 3, 4", "Compute the product.
@@ -55,6 +56,7 @@ WORDS = frozenset(_WORDS.split())
 
 _BREAK = re.compile(r"\n+|(?<=[.!?:>*}])\s+")
 _MARKUP = re.compile(r"\\boxed\{[^{}]*\}|</?[a-z_]+>|[\s.,:;!?'\"()*#`$\[\]{}\\-]+")
+_COUNTS = re.compile(r"[\d=+^%]")
 
 
 def pieces(question: str) -> list[str]:
@@ -76,7 +78,8 @@ def templates(questions: Iterable[str]) -> frozenset[str]:
     for question in different.values():
         parts = pieces(question)
         if len(parts) > 1:
-            found.update({*parts[:DEEPEST], *parts[-DEEPEST:]})
+            ends = {*parts[:DEEPEST], *parts[-DEEPEST:]}
+            found.update(piece for piece in ends if not _COUNTS.search(piece))
     needed = max(FEWEST, SHARE * len(different))
     return frozenset(piece for piece, count in found.items() if count >= needed)
 

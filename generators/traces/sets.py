@@ -13,8 +13,8 @@ from pathlib import Path
 from generators.problems import origin
 from generators.problems.cells import BadRow
 from generators.problems.finite import same_question
-from generators.problems.formats import Parts, problem_of
 from generators.problems.origin import NOWHERE, Origin
+from generators.problems.parts import Parts, problem_of
 from generators.traces.layouts import FIELDS, Trace, read
 from generators.traces.rows import open_rows
 from rsfactory.errors import InputError

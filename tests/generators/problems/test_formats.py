@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.problems.formats import last_box, mathematical, problems
+from generators.problems.formats import problems
+from generators.problems.parts import last_box, mathematical
 from generators.prompts import final_line
 from rsfactory.errors import InputError
 

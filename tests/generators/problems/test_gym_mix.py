@@ -1,11 +1,13 @@
 """Mixes of generated families: shares, levels, what is held out, and what is refused."""
 
+import re
 from collections import Counter
 from itertools import islice, pairwise
+from pathlib import Path
 
 import pytest
 
-from generators.problems import family, open_source
+from generators.problems import family, library, open_source
 from generators.problems.gym import Part, parse
 from rsfactory.errors import InputError
 
@@ -126,13 +128,13 @@ def test_a_level_sets_the_parameters_and_is_on_the_row() -> None:
     assert {p.source for p in hard} == {"gym:chain_sum@8"}
     longest = max(p.prompt.count("+") + p.prompt.count("-") for p in easy)
     assert longest < min(p.prompt.count("+") + p.prompt.count("-") for p in hard)
-    assert family.level_params("chain_sum", 0) != family.level_params("chain_sum", 8)
+    assert library.level_params("chain_sum", 0) != library.level_params("chain_sum", 8)
     ours = open_source("gym:chain_sum@8", seed=1, params={"min_digits": 1, "max_digits": 1})
     assert all(set(p.prompt) & set("0123456789") for p in ours.train(1, 4))
 
 
 def test_every_family_has_its_levels_or_none() -> None:
-    known = {name: family.highest_level(name) for name in family.names()}
+    known = {name: library.highest_level(name) for name in library.names()}
     assert len(known) > 100
     assert [name for name, highest in known.items() if highest is None] == [
         "acre", "gsm_symbolic", "list_functions"]  # fmt: skip
@@ -165,3 +167,12 @@ def test_all_families_that_give_something(monkeypatch: pytest.MonkeyPatch) -> No
     assert shares == {"gym:gcd@3": 10, "gym:lcm@3": 20}
     with pytest.raises(InputError, match="gym:gcd@3 does not take these parameters"):
         open_source("gym:all@3", seed=1, params={"gcd": {"max_number": 2}})
+
+
+def test_the_documents_name_families_and_levels_that_are_there() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "sources.md").read_text()
+    words = set(re.findall(r"gym:([a-z][a-z0-9_@=,]*)", page))
+    assert len(words) >= 5
+    for part in (part for word in words for part in parse(word, {})):
+        assert part.level is None or part.level <= (library.highest_level(part.name) or 0)
+        assert part.name in library.names()

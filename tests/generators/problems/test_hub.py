@@ -48,6 +48,25 @@ def test_a_local_folder_goes_the_same_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("datasets_offline")
+@pytest.mark.parametrize(
+    ("card", "licence"),
+    [("---\nlicense: cc-by-4.0\n---\n# Set\n", "CC-BY-4.0"), ("# Set\n", "unknown"),
+     ("---\nlicense:\n- mit\n- odc-by\n---\n", "MIT, ODC-By-1.0"), (None, "unknown")],
+)  # fmt: skip
+def test_the_card_says_the_licence(tmp_path: Path, card: str | None, licence: str) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    rows = [{"question": f"{i}?", "answer": f"so\n#### {i}"} for i in range(8)]
+    pl.DataFrame(rows).write_parquet(folder / "train.parquet")
+    if card is not None:
+        (folder / "README.md").write_text(card)
+    source = open_source(str(folder), seed=1)
+    assert {p.licence for p in source.problems()} == {source.licence} == {licence}
+    assert source.provenance == "worked out by people (format of GSM8K)"
+    assert open_source(str(folder), seed=1, licence="MIT").licence == "MIT"
+
+
+@pytest.mark.usefixtures("datasets_offline")
 def test_an_unknown_split_is_explained(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

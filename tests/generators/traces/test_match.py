@@ -66,12 +66,17 @@ def test_another_question_is_not(question: str) -> None:
 
 
 def test_a_template_of_the_set_is_taken_off() -> None:
-    wrapper = "You are Tutor Bob, born in 1950."
+    wrapper = "You are Tutor Bob, born in Bristol."
     questions = [f"{wrapper} How much is {i} + {i}?" for i in range(8)]
     assert found(questions, "How much is 3 + 3?") == [3]
     assert found(questions[:3], "How much is 1 + 1?") == []  # nobody knows that it is a template
     same = [f"{wrapper} How much is 1 + 1?"] * 8
     assert templates(same) == frozenset()
+
+
+def test_a_template_that_could_change_the_question_is_not() -> None:
+    questions = [f"Compute modulo 7. How much is {i} + {i}?" for i in range(8)]
+    assert found(questions, "How much is 3 + 3?") == []
 
 
 def test_two_templates_around_one_text_are_ambiguous() -> None:
@@ -103,3 +108,18 @@ def test_every_question_finds_itself(questions: list[str]) -> None:
         rows = found(questions, question)
         assert row in rows
         assert rows == sorted(set(rows))
+
+
+ENDS = st.sampled_from([
+    "", f"{BOXED} ", "Question: ", "Count in base 7. ", "Ann has 3. ", "Think step by step.\n",
+])  # fmt: skip
+ASKED = st.sampled_from(["How many are 2 more?", "Ann has 3. How many?", "2 + 2", "Why?"])
+
+
+@given(st.lists(st.tuples(ENDS, ASKED, ENDS).map("".join), min_size=1, max_size=12), ASKED)
+def test_what_is_found_holds_the_whole_problem_and_no_number_more(questions, asked) -> None:
+    for row in found(questions, asked):
+        whole, part = same_question(questions[row]), same_question(asked)
+        before, within, after = whole.partition(part)
+        assert within
+        assert not any(letter.isdigit() for letter in before + after)
