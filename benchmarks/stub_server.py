@@ -1,6 +1,6 @@
 """An OpenAI-compatible server that answers at once: what is measured against it is the client.
 
-    python -m benchmarks.stub_server [--port 0] [--latency 0.05]
+    python -m benchmarks.stub_server [--port 0] [--latency 0.05] [--spread 0.5]
 
 Prints its port. ``POST .../chat/completions`` is answered with a body of about 600 bytes for each
 of ``n`` choices, the seed in its text and a boxed 42 at its end; ``GET /v1/models`` lists one
@@ -15,6 +15,8 @@ called ``seed`` or ``n`` inside its text is misread.
 import argparse
 import asyncio
 import json
+import math
+import random
 import resource
 import time
 from collections import Counter
@@ -81,8 +83,8 @@ def _cpu() -> float:
 class Connection(asyncio.Protocol):
     """One client's connection, kept alive; requests are answered in their order."""
 
-    def __init__(self, stats: Stats, latency: float) -> None:
-        self.stats, self.latency = stats, latency
+    def __init__(self, stats: Stats, latency: float, spread: float) -> None:
+        self.stats, self.latency, self.spread = stats, latency, spread
         self.pending = b""
         self.transport: Any = None
         self.loop = asyncio.get_running_loop()
@@ -133,7 +135,10 @@ class Connection(asyncio.Protocol):
         if self.latency:
             stats.under_way += 1
             stats.most_under_way = max(stats.most_under_way, stats.under_way)
-            self.loop.call_later(self.latency, self._late, answer)
+            seconds = self.latency
+            if self.spread:
+                seconds *= math.exp(random.gauss(0, self.spread))
+            self.loop.call_later(seconds, self._late, answer)
         else:
             self.transport.write(answer)
             stats.last = now
@@ -185,12 +190,12 @@ def _response(status: str, body: str) -> bytes:
     return (HEAD % (status, len(body)) + body).encode()
 
 
-async def serve(port: int, latency: float) -> None:
+async def serve(port: int, latency: float, spread: float) -> None:
     """Serves on the loopback address until the process is killed."""
     stats = Stats()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(stats, latency), "127.0.0.1", port, backlog=1024
+        lambda: Connection(stats, latency, spread), "127.0.0.1", port, backlog=1024
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
@@ -201,8 +206,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds until each answer")
+    parser.add_argument(
+        "--spread", type=float, default=0.0, help="standard deviation of its logarithm"
+    )
     given = parser.parse_args()
-    uvloop.run(serve(given.port, given.latency))
+    uvloop.run(serve(given.port, given.latency, given.spread))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ rest of the set-up before round 1.
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from rsfactory.records import RoundReport
@@ -35,6 +35,10 @@ class Stage:
     now: Callable[[], float]
     done: int = 0
     tokens: int = 0
+    detail: str = ""
+    """What else there is to say of it."""
+    grows: bool = False
+    """Whether its total may still grow, so that the time left is a lower bound."""
 
     def advance(self, done: int, tokens: int) -> None:
         """Takes absolute numbers."""
@@ -66,9 +70,15 @@ class Stage:
 class Tracker:
     """The numbers behind every view: the stage, the round's outcomes, and the time left."""
 
-    def __init__(self, rounds: int, now: Callable[[], float] = time.monotonic) -> None:
-        """``rounds`` is the run's total."""
+    def __init__(
+        self,
+        rounds: int,
+        now: Callable[[], float] = time.monotonic,
+        weights: Mapping[str, float] = WEIGHTS,
+    ) -> None:
+        """Takes the run's rounds, a clock, and what a round's stages take; {} says nothing."""
         self.rounds = rounds
+        self.weights = weights
         self.now = now
         self.began = now()
         self.current: Stage | None = None
@@ -122,11 +132,11 @@ class Tracker:
         if measured:
             return self.spent[max(measured)]
         known = {**self.spent.get(stage.round, {}), stage.name: stage_seconds}
-        weight = sum(WEIGHTS.get(name, 0.0) for name in known)
+        weight = sum(self.weights.get(name, 0.0) for name in known)
         if weight == 0:
             return None
-        scale = sum(s for n, s in known.items() if n in WEIGHTS) / weight
-        return {name: known.get(name, scale * share) for name, share in WEIGHTS.items()}
+        scale = sum(s for n, s in known.items() if n in self.weights) / weight
+        return {name: known.get(name, scale * share) for name, share in self.weights.items()}
 
 
 def round_name(round: int) -> str:
@@ -141,8 +151,13 @@ def progress_words(stage: Stage) -> str:
     if rate := stage.tokens_per_second():
         words.append(f"{rate:.0f} tokens/s")
     if (left := stage.left()) is not None:
-        words.append(f"about {clock(left)} left")
+        words.append(f"{about(stage)} {clock(left)} left")
     return ", ".join(words)
+
+
+def about(stage: Stage) -> str:
+    """How a time left is to be read."""
+    return "at least" if stage.grows else "about"
 
 
 def end_words(track: Tracker, stage: Stage) -> str:
@@ -151,6 +166,8 @@ def end_words(track: Tracker, stage: Stage) -> str:
     words = [f"{amount}in {clock(stage.elapsed())}"]
     if rate := stage.tokens_per_second():
         words.append(f"{rate:.0f} tokens/s")
+    if stage.detail:
+        words.append(stage.detail)
     if stage.name == "verify" and track.outcomes:
         words.append(outcome_words(track.outcomes))
     return ", ".join(words)

@@ -6,10 +6,19 @@ given to `advance` are absolute within the stage, so that a repeated call does n
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TextIO
 
-from flows.pace import Tracker, clock, end_words, outcome_words, progress_words, round_words
+from flows.pace import (
+    WEIGHTS,
+    Tracker,
+    about,
+    clock,
+    end_words,
+    outcome_words,
+    progress_words,
+    round_words,
+)
 from rsfactory.records import Outcome, RoundReport
 from rsfactory.words import counted
 
@@ -30,6 +39,15 @@ class Reporter(Protocol):
 
     def steps(self, done: int, total: int) -> None:
         """Like `advance`, for a stage that learns its total on the way (training)."""
+        ...
+
+    def detail(self, text: str, *, grows: bool = False) -> None:
+        """What else there is to say of the stage, in place of what was said before.
+
+        Args:
+            text: A few words.
+            grows: The stage's total may still grow: the time left is a lower bound.
+        """
         ...
 
     def outcome(self, outcome: Outcome) -> None:
@@ -61,6 +79,9 @@ class SilentReporter:
     def steps(self, done: int, total: int) -> None:
         """Nothing."""
 
+    def detail(self, text: str, *, grows: bool = False) -> None:
+        """Nothing."""
+
     def outcome(self, outcome: Outcome) -> None:
         """Nothing."""
 
@@ -77,8 +98,13 @@ class SilentReporter:
 class _Tracked:
     """What line and live reporter share: the stage under way, the outcomes, the lines that stay."""
 
-    def __init__(self, rounds: int, now: Callable[[], float] = time.monotonic) -> None:
-        self._track = Tracker(rounds, now)
+    def __init__(
+        self,
+        rounds: int,
+        now: Callable[[], float] = time.monotonic,
+        weights: Mapping[str, float] = WEIGHTS,
+    ) -> None:
+        self._track = Tracker(rounds, now, weights)
 
     def stage(self, round: int, name: str, total: int, unit: str) -> None:
         """Begins a stage; the one before leaves a line."""
@@ -95,6 +121,11 @@ class _Tracked:
         if self._track.current is not None:
             self._track.current.total = total
         self.advance(done)
+
+    def detail(self, text: str, *, grows: bool = False) -> None:
+        """Notes what else there is to say."""
+        if self._track.current is not None:
+            self._track.current.detail, self._track.current.grows = text, grows
 
     def outcome(self, outcome: Outcome) -> None:
         """Counts; the counts are in the line that ends the stage."""
@@ -128,9 +159,10 @@ class LineReporter(_Tracked):
         rounds: int = 1,
         out: TextIO | None = None,
         now: Callable[[], float] = time.monotonic,
+        weights: Mapping[str, float] = WEIGHTS,
     ) -> None:
         """Writes to ``out``, by default standard error."""
-        super().__init__(rounds, now)
+        super().__init__(rounds, now, weights)
         self._out = out or sys.stderr
         self._last_line = now()
 
@@ -147,8 +179,9 @@ class LineReporter(_Tracked):
         stage = self._track.current
         if stage is not None and self._track.now() - self._last_line >= LINE_EVERY:
             left = self._track.run_left()
-            whole = f", about {clock(left)} for the run" if left is not None else ""
-            self.note(f"{stage.title()}: {progress_words(stage)}{whole}")
+            whole = f", {about(stage)} {clock(left)} for the run" if left is not None else ""
+            more = f", {stage.detail}" if stage.detail else ""
+            self.note(f"{stage.title()}: {progress_words(stage)}{whole}{more}")
 
     def note(self, text: str) -> None:
         """Prints the line."""
@@ -161,12 +194,14 @@ class LineReporter(_Tracked):
 class LiveReporter(_Tracked):
     """A few lines at the terminal's bottom that are drawn again four times a second."""
 
-    def __init__(self, rounds: int = 1, console: Any = None) -> None:
+    def __init__(
+        self, rounds: int = 1, console: Any = None, weights: Mapping[str, float] = WEIGHTS
+    ) -> None:
         """Draws on ``console`` (rich), by default standard error."""
         from rich.console import Console
         from rich.live import Live
 
-        super().__init__(rounds)
+        super().__init__(rounds, weights=weights)
         self._live = Live(
             console=console or Console(stderr=True),
             get_renderable=self._view,
@@ -206,10 +241,19 @@ class LiveReporter(_Tracked):
                            pulse=not stage.total)  # fmt: skip
         bar.add_row(Text(stage.title(), style="bold"), done, progress_words(stage))
         left = track.run_left()
-        whole = f"  about {clock(left)} left" if left is not None else ""
-        return Group(bar, Text(f"{elapsed}{whole}   {outcome_words(track.outcomes)}".rstrip()))
+        whole = f"  {about(stage)} {clock(left)} left" if left is not None else ""
+        lines = [Text(f"{elapsed}{whole}   {outcome_words(track.outcomes)}".rstrip())]
+        if stage.detail:
+            lines.append(Text(f"{'':{len(elapsed)}}   {stage.detail}"))
+        return Group(bar, *lines)
 
 
-def make_reporter(*, json: bool, terminal: bool, rounds: int = 1) -> Reporter:
-    """The reporter that fits: live on a terminal, lines otherwise; with ``--json`` lines too."""
-    return LiveReporter(rounds) if terminal and not json else LineReporter(rounds)
+def make_reporter(*, json: bool, terminal: bool, rounds: int = 1, trains: bool = True) -> Reporter:
+    """The reporter that fits: live on a terminal, lines otherwise; with ``--json`` lines too.
+
+    Without training (``trains``) a run is one stage, whose time left is all there is to say.
+    """
+    weights = WEIGHTS if trains else {}
+    if terminal and not json:
+        return LiveReporter(rounds, weights=weights)
+    return LineReporter(rounds, weights=weights)

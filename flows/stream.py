@@ -9,12 +9,14 @@ judge, only the candidates are written here.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from flows import deciders
 from flows.context import Run
 from flows.known import part_of
+from flows.live import Counts, stream_words
 from flows.tasks import log, shard_task
 from generators.agenda import Agenda
 from generators.engine import Remote, Sampling
@@ -46,13 +48,14 @@ def sample(
     if not agenda.total:
         return
     with run.stage(round, stage, agenda.total, "completions"):
-        books = Books(run, round, agenda, problems)
+        books = Books(run, round, agenda, problems, teacher)
         sampling = Sampling(
             teacher, agenda, run.max_tokens(), books.keep, books.decide, run.meter.enough
         )
         try:
             with asyncio.Runner(loop_factory=_loop()) as runner:
-                runner.run(sampling.run(run.recipe.endpoint.concurrency * books.addresses(teacher)))
+                workers = run.recipe.endpoint.concurrency * books.addresses(teacher)
+                runner.run(books.shown(sampling.run(workers)))
         finally:
             books.close()
             log(f"sampled {books.done} completions, {books.tokens} tokens")
@@ -69,9 +72,17 @@ class Books:
     """Where answers go: to the journal at once, to shards in bulk."""
 
     def __init__(
-        self, run: Run, round: int, agenda: Agenda, problems: Mapping[str, Problem]
+        self,
+        run: Run,
+        round: int,
+        agenda: Agenda,
+        problems: Mapping[str, Problem],
+        teacher: Teacher,
     ) -> None:
         self._run, self._round, self._agenda = run, round, agenda
+        self._counts: Counts | None = getattr(teacher, "stats", None)
+        self._began = time.monotonic()
+        self._correct = 0
         self._problems = problems
         self._journal = run.store.answers(round)
         self._size = run.recipe.sample.shard_size
@@ -80,7 +91,6 @@ class Books:
         self._in_segment = 0
         self._rows: list[Candidate] = []
         self._verdicts: list[Verdict] = []
-        self._shown = 0.0
         self.done = self.tokens = 0
 
     @staticmethod
@@ -98,10 +108,6 @@ class Books:
         self._run.meter.add(candidate)
         self.done += 1
         self.tokens += candidate.tokens
-        if (now := time.monotonic()) - self._shown >= SHOWN_EVERY:
-            self._shown = now
-            self._run.reporter.steps(self.done, self._agenda.total)
-            self._run.reporter.advance(self.done, self.tokens)
 
     def decide(self, batch: Sequence[Candidate]) -> Sequence[Outcome | None]:
         """Called in a thread, with every answer once, in the order they came."""
@@ -114,6 +120,7 @@ class Books:
             outcomes = [verdict.outcome for verdict in verdicts]
             for verdict in verdicts:
                 self._run.reporter.outcome(verdict.outcome)
+                self._correct += verdict.outcome is Outcome.CORRECT
         while len(self._rows) >= self._size and len(self._verdicts) >= self._size * self._decides:
             self._write(self._size)
         return outcomes
@@ -126,8 +133,29 @@ class Books:
             self._segments.append(self._journal.cut())
             self._write(len(self._rows))
         self._journal.cut()
-        self._run.reporter.steps(self.done, self._agenda.total)
-        self._run.reporter.advance(self.done, self.tokens)
+        self._show()
+
+    async def shown(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does the work; how far it is is shown all the time, also where nothing comes."""
+        showing = asyncio.ensure_future(self._showing())
+        try:
+            await work
+        finally:
+            showing.cancel()
+
+    async def _showing(self) -> None:
+        while True:
+            await asyncio.sleep(SHOWN_EVERY)
+            self._show()
+
+    def _show(self) -> None:
+        seconds = time.monotonic() - self._began
+        correct = self._correct if self._decides else None
+        words = stream_words(correct, seconds, self._run.meter.cost(), self._counts)
+        reporter = self._run.reporter
+        reporter.detail(words, grows=self._agenda.grows)
+        reporter.steps(self.done, self._agenda.total)
+        reporter.advance(self.done, self.tokens)
 
     def _write(self, count: int) -> None:
         rows, self._rows = self._rows[:count], self._rows[count:]

@@ -118,6 +118,11 @@ class Agenda:
         self.total = sum(self._expected(p) for p in problems)
         """Candidates to be asked for, as far as it is known now."""
 
+    @property
+    def grows(self) -> bool:
+        """Whether `total` may still grow: waves depend on what comes out."""
+        return not isinstance(self._policy, Fixed)
+
     def take(self, most: int) -> list[Planned]:
         """Up to ``most`` candidates of one problem; none where nothing can be asked now."""
         state = self._taken or self._next()

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from flows.commands.common import data_option, json_option, print_json, size_words
+from flows.commands.endpoint import endpoint
+from flows.commands.finding import Finding, lines, shown
 from flows.tasks import server_answers
 from rsfactory.errors import FactoryError
 from rsfactory.machine import cores
@@ -24,51 +26,33 @@ MIN_MEMORY = 5 * 10**9
 """Bytes; training the embedded model in float32 takes about four (docs/results.md)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing looked at."""
-
-    name: str
-    ok: bool
-    found: str
-    advice: str = ""
-    """What to do; empty where nothing is to be done."""
-    required: bool = True
-    """Whether a run on the shipped recipe fails without it."""
-
-
-@click.command("doctor", epilog="Example: factory doctor --json")
+@click.command("doctor", epilog="Example: factory doctor --teacher openai:MODEL")
+@click.option("--teacher", metavar="NAME", help="Looks at openai:MODEL[@URL] too: is it there, is "
+              "the key taken, is the model known.")  # fmt: skip
 @data_option
 @json_option
-def command(data: Path, as_json: bool) -> None:
+def command(teacher: str | None, data: Path, as_json: bool) -> None:
     """Say whether this machine is ready.
 
-    Looks at Python, packages, disk, memory, cores, GPU and model, and attacks the sandbox; exit
-    code 1 where a run would fail.
+    Looks at Python, packages, disk, memory, cores, GPU, model, key and endpoint, and attacks the
+    sandbox; exit code 1 where a run would fail.
     """
-    findings = list(examine(data))
+    findings = list(examine(data, teacher))
     if as_json:
         print_json({"checks": [shown(finding) for finding in findings]})
     else:
-        for finding in findings:
-            click.echo(_line(finding))
+        for line in lines(findings):
+            click.echo(line)
     if any(finding.required and not finding.ok for finding in findings):
         click.get_current_context().exit(1)
 
 
-def shown(finding: Finding) -> dict[str, object]:
-    """A finding as ``--json`` shows it."""
-    return {key: value for key, value in asdict(finding).items() if key != "required"}
+def examine(data: Path, teacher: str | None = None) -> Iterator[Finding]:
+    """Every check, the cheap ones first. Looks only: nothing is fetched, nothing stays behind.
 
-
-def _line(finding: Finding) -> str:
-    mark = "ok  " if finding.ok else "FAIL" if finding.required else "note"
-    advice = f"\n       {finding.advice}" if finding.advice else ""
-    return f"{mark}  {finding.name:<22} {finding.found}{advice}"
-
-
-def examine(data: Path) -> Iterator[Finding]:
-    """Every check, the cheap ones first. Looks only: nothing is fetched, nothing stays behind."""
+    Raises:
+        InputError: The teacher is none behind an address.
+    """
     yield python_version()
     yield from packages()
     yield from machine(data)
@@ -76,6 +60,7 @@ def examine(data: Path) -> Iterator[Finding]:
     yield vllm()
     yield sandbox()
     yield embedded_model()
+    yield from endpoint(teacher)
     yield prefect_server()
 
 
@@ -100,7 +85,7 @@ def packages(distribution: str = "rsfactory") -> Iterator[Finding]:
     for line in wanted:
         finding = package(line)
         if finding is not None:
-            yield finding
+            yield replace(finding, group="packages")
 
 
 def package(requirement: str) -> Finding | None:
@@ -199,8 +184,8 @@ def sandbox() -> Finding:
         found = f"{len(got_out)} of {len(ATTACKS)} attacks succeeded: {', '.join(got_out)}"
         advice = "do not run programs on this machine; please report this"
         return Finding(name="sandbox", ok=False, found=found, advice=advice)
-    found = f"full isolation: 0 of {len(ATTACKS)} attacks succeeded; tried: {', '.join(ATTACKS)}"
-    return Finding(name="sandbox", ok=True, found=found, required=False)
+    found, tried = f"full isolation: 0 of {len(ATTACKS)} attacks succeeded", ", ".join(ATTACKS)
+    return Finding(name="sandbox", ok=True, found=found, more=f"; tried: {tried}", required=False)
 
 
 def embedded_model() -> Finding:

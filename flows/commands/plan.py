@@ -56,7 +56,7 @@ def command(
     from rsfactory.recipe import load
 
     resolved = load(recipe, settings_of(recipe, flags, columns, changes))
-    reporter = make_reporter(json=as_json, terminal=sys.stderr.isatty())
+    reporter = make_reporter(json=as_json, terminal=sys.stderr.isatty(), trains=False)
     with contextlib.closing(reporter), contextlib.redirect_stdout(sys.stderr):
         asked = counted(pilot, "problems")
         reporter.note(f"factory plan {resolved.name}: pilot of up to {asked}, seed {seed}")

@@ -82,7 +82,8 @@ def command(
     resolved = load(recipe, settings)
     terminal = sys.stderr.isatty()
     rounds = counted(resolved.rounds, "rounds")
-    reporter = make_reporter(json=as_json, terminal=terminal, rounds=resolved.rounds)
+    trains = resolved.flow == "star"
+    reporter = make_reporter(json=as_json, terminal=terminal, rounds=resolved.rounds, trains=trains)
     with contextlib.closing(reporter), contextlib.redirect_stdout(sys.stderr):
         reporter.note(f"factory run {resolved.name}: {rounds}, seed {seed}")
         from flows import tasks  # after the first line, since the parts take a moment to load

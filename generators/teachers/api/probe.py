@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from generators.teachers.api.faults import short
 from generators.teachers.api.where import NO_KEY, Mask, client
 from rsfactory.errors import FactoryError
+from rsfactory.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Probe:
     """What to do where it is not well."""
 
 
-def probe(model: str, address: str, key: str | None, timeout: float = 10.0) -> Probe:
-    """Looks at an address; never raises."""
+def probe(model: str | None, address: str, key: str | None, timeout: float = 10.0) -> Probe:
+    """Looks at an address, and for a model where one is named; never raises."""
     mask = Mask({"Authorization": f"Bearer {key or NO_KEY}"})
     try:
         with client(address, key, timeout=timeout) as made:
@@ -34,7 +35,7 @@ def probe(model: str, address: str, key: str | None, timeout: float = 10.0) -> P
         return Probe(False, mask(short(f"not readable: {type(error).__name__}: {error}")))
 
 
-def _look(made: object, model: str, mask: Mask) -> Probe:
+def _look(made: object, model: str | None, mask: Mask) -> Probe:
     import openai
 
     assert isinstance(made, openai.OpenAI)
@@ -51,6 +52,8 @@ def _look(made: object, model: str, mask: Mask) -> Probe:
         return Probe(True, "reachable; it does not list its models")
     except openai.APIStatusError as error:
         return Probe(False, mask(f"status {error.status_code}: {short(error.message)}"))
+    if model is None:
+        return Probe(True, f"reachable; it lists {counted(len(names), 'models')}")
     if model in names:
         return Probe(True, f"reachable; {model} is there")
     there = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

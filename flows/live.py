@@ -1,0 +1,63 @@
+"""What a live view says of sampling from an address: its cost, its yield, and how the server does.
+
+Rates are those of the stage so far; cost is that of the whole run. Requests under way and what came
+of them are the teacher's own counts (`generators.teachers.api.stats`), where it keeps any.
+"""
+
+from typing import Protocol
+
+from rsfactory.words import counted
+
+
+class Counts(Protocol):
+    """The counts of a teacher behind an address that are shown."""
+
+    rate_limited: int
+    faults: int
+
+    @property
+    def in_flight(self) -> int:
+        """Requests under way."""
+        ...
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """Address -> requests that may be under way there; 0 where it is left alone."""
+        ...
+
+
+def stream_words(
+    correct: int | None, seconds: float, cost: float | None, counts: Counts | None
+) -> str:
+    """One line for people, e.g. ``12.1 correct/s, 0.42 USD so far, 64 under way of at most 256``.
+
+    Args:
+        correct: Right candidates of the stage; None where nobody decides while sampling goes on.
+        seconds: Since the stage began.
+        cost: USD of the run; None where a price is missing.
+        counts: The teacher's.
+    """
+    words = []
+    if correct is not None and seconds > 0.5:
+        words.append(f"{correct / seconds:.{_digits(correct / seconds)}f} correct/s")
+    if cost is not None:
+        words.append(f"{cost:.{4 if cost < 0.1 else 2}f} USD so far")
+    return ", ".join(words + ([] if counts is None else _server_words(counts)))
+
+
+def _server_words(counts: Counts) -> list[str]:
+    """How the server does; troubles only where there are any."""
+    words, limits = [], counts.limits
+    if counts.in_flight:
+        words.append(f"{counts.in_flight} under way of at most {sum(limits.values())}")
+    if counts.rate_limited:
+        words.append(f"rate limited {counted(counts.rate_limited, 'times')}")
+    if counts.faults:
+        words.append(f"{counted(counts.faults, 'requests')} failed and made again")
+    if alone := sum(limit == 0 for limit in limits.values()):
+        words.append(f"{alone} of {len(limits)} addresses left alone")
+    return words
+
+
+def _digits(rate: float) -> int:
+    return 0 if rate >= 10 else 1 if rate >= 1 else 2
