@@ -1,4 +1,4 @@
-"""SIGKILL while a server is asked: nothing lost, nothing twice, only what was in flight asked again.
+"""SIGKILL while a server is asked: nothing lost or doubled, only what was in flight asked again.
 
     python -m benchmarks.kill_sampling                 # 50 kills, 4,000 candidates
     python -m benchmarks.kill_sampling --share 0.1     # a tenth of the requests fail in some way
@@ -26,13 +26,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from faulty_server import FaultyServer, mixed, text_of
 
 from rsfactory.store import CANDIDATES, VERDICTS, Store
 
+ROOT = Path(__file__).parent.parent
 FACTORY = [sys.executable, "-c", "from flows.commands import main; main()"]
 """The command of this checkout, whichever is installed."""
 SETTLED = 0.3
