@@ -6,17 +6,20 @@
 Who is measured: bare aiohttp (nothing checked, nothing kept) and with checks and retries; the
 OpenAI client in three ways; ``curator``, ``distilabel`` and ``data-designer`` where ``VENVS`` has a
 virtual environment of that name (`benchmarks/peers`: the head of each file says how to make it);
-our `ApiTeacher` alone (``teacher-uvloop``); and the whole ``factory run collect`` with one process
-and with two: every candidate validated, keyed, journalled, stored in shards, verified and shown.
+our `ApiTeacher` alone (``teacher-uvloop``); and the whole ``factory run collect``: every candidate
+validated, keyed, journalled, stored in shards, verified and shown.
 
 Each has a process and a stub of its own, and they take turns ``--repeat`` times; medians are shown.
 What is measured and how is at the head of `benchmarks/sampling_measure.py`. ``of aiohttp`` is the
 ratio to the bare client's rate, ``of fastest`` to the fastest of the OpenAI client's three and the
-peers, ``CPU of openai`` compares CPU seconds a request with AsyncOpenAI's. ``memory`` queues
-100,000 requests in front of a stub that takes 2 s for each, and looks at the process meanwhile.
+peers, ``CPU of openai`` compares CPU seconds a request with AsyncOpenAI's.
+
+``scaling`` is the whole command with one process and with two on ``--scaling-requests``, many more,
+since the children of the second do not begin at the same moment. ``memory`` queues 100,000 requests
+in front of a stub that takes 2 s for each, and looks at the process meanwhile.
 
 Not covered: a network, long answers, faults. Rates on a machine in use say little: run it alone,
-on two cores at least (the stub needs a tenth of one; ``collect-2`` uses both).
+on two cores at least (the stub needs a tenth of one; two processes use both).
 """
 
 import argparse
@@ -37,27 +40,49 @@ CLIENTS = (
     OPENAI, "openai-aiohttp", "openai-aiohttp-uvloop",
 )  # fmt: skip
 PEERS = ("curator", "distilabel", "data-designer")
-OURS = {"teacher-uvloop": 0, "collect": 1, "collect-2": 2}
-"""Name -> processes of the whole command; 0 is the teacher alone."""
-NAMES = (*CLIENTS, *PEERS, *OURS)
+COLLECT, SCALING = "collect", "scaling"
+NAMES = (*CLIENTS, *PEERS, "teacher-uvloop", COLLECT)
+PARTS = (SCALING, MEMORY)
 Figures = dict[str, Any]
 
 
 def once(name: str, given: argparse.Namespace) -> Figures:
     """One measurement of one client."""
-    requests, in_flight = given.requests, given.in_flight
+    if name == COLLECT:
+        return _collect(given.requests, 1, given)
     with stub(given.latency) as port, tempfile.TemporaryDirectory() as home:
-        if OURS.get(name):
-            return collect(
-                port, Path(home), requests, in_flight, samples=given.samples, processes=OURS[name]
-            )
-        where = [str(port), str(requests), str(in_flight)]
+        where = [str(port), str(given.requests), str(given.in_flight)]
         if name in PEERS:
             python, module = _python(given.peers, name), f"peers.{name.replace('-', '_')}"
             command = [str(python), "-m", f"benchmarks.{module}", *where]
         else:
             command = [sys.executable, "-m", "benchmarks.sampling_clients", name, *where]
-        return measure(command, port, requests, {"HOME": home, "TMPDIR": home})
+        return measure(command, port, given.requests, {"HOME": home, "TMPDIR": home})
+
+
+def scaling(given: argparse.Namespace) -> Figures:
+    """Medians of the whole command with one process and with two, and what two are worth."""
+    requests = given.scaling_requests
+    runs: dict[int, list[Figures]] = {1: [], 2: []}
+    for _ in range(given.repeat):
+        for processes, rows in runs.items():
+            rows.append(_collect(requests, processes, given))
+            _tell(f"{SCALING}, {processes}", rows[-1])
+    one, two = (medians(rows) for rows in runs.values())
+    times = two["per_second"] / one["per_second"]
+    return {"requests": requests, "one": one, "two": two, "times": times}
+
+
+def _collect(requests: int, processes: int, given: argparse.Namespace) -> Figures:
+    with stub(given.latency) as port, tempfile.TemporaryDirectory() as home:
+        return collect(
+            port, Path(home), requests, given.in_flight, samples=given.samples, processes=processes
+        )
+
+
+def _tell(who: str, row: Figures) -> None:
+    words = f"{who}: {row['per_second']:.0f}/s, {row['cpu']:.1f} s CPU"
+    print(words, file=sys.stderr, flush=True)
 
 
 def _python(venvs: Path, name: str) -> Path:
@@ -87,7 +112,6 @@ def compared(found: Mapping[str, Figures], requests: int) -> dict[str, Figures]:
     fastest = max((found[n]["per_second"] for n in rivals), default=None)
     bare = found.get(BARE, {}).get("per_second")
     cpu = found.get(OPENAI, {}).get("cpu")
-    one = found.get("collect", {}).get("per_second")
     table = {}
     for name, row in found.items():
         table[name] = row | {
@@ -96,7 +120,6 @@ def compared(found: Mapping[str, Figures], requests: int) -> dict[str, Figures]:
             "of_bare": _ratio(row["per_second"], bare),
             "of_fastest": _ratio(row["per_second"], fastest),
             "cpu_of_openai": _ratio(row["cpu"], cpu),
-            "of_one_process": _ratio(row["per_second"], one) if name == "collect-2" else None,
         }
     return table
 
@@ -136,31 +159,34 @@ def options() -> argparse.Namespace:
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--samples", type=int, default=8, help="candidates a problem in collect")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--scaling-requests", type=int, default=20_000)
     parser.add_argument("--latency", type=float, default=0.0, help="of the stub, seconds")
     parser.add_argument("--peers", type=Path, help="folder of the peers' virtual environments")
-    parser.add_argument("--only", nargs="+", choices=[*NAMES, MEMORY], default=[*NAMES])
+    parser.add_argument("--only", nargs="+", choices=[*NAMES, *PARTS], default=[*NAMES, SCALING])
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    if given.requests % given.samples:
-        parser.error("--requests must be a multiple of --samples")
+    if given.requests % given.samples or given.scaling_requests % given.samples:
+        parser.error("requests must be a multiple of --samples")
     return given
 
 
 def main() -> None:
     """Measures who was asked for, and prints the table."""
     given = options()
-    names = there((n for n in given.only if n != MEMORY), given.peers)
+    names = there((n for n in given.only if n not in PARTS), given.peers)
     runs: dict[str, list[Figures]] = {name: [] for name in names}
     for turn in range(given.repeat):
         for name in names:
-            row = once(name, given)
-            runs[name].append(row)
-            rate, cpu = row["per_second"], row["cpu"]
-            print(f"{turn + 1} {name}: {rate:.0f}/s, {cpu:.1f} s CPU", file=sys.stderr, flush=True)
+            runs[name].append(once(name, given))
+            _tell(f"{turn + 1} {name}", runs[name][-1])
     table = compared({name: medians(rows) for name, rows in runs.items()}, given.requests)
     found: dict[str, Any] = {"clients": table}
     if table:
         print(shown(table))
+    if SCALING in given.only:
+        part = found[SCALING] = scaling(given)
+        one, two = (part[key]["per_second"] for key in ("one", "two"))
+        print(f"two processes: {two:.0f}/s, one: {one:.0f}/s, {part['times']:.2f} times")
     if MEMORY in given.only:
         found[MEMORY] = memory(given.in_flight)
         print(json.dumps(found[MEMORY], indent=1))

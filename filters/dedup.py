@@ -1,7 +1,7 @@
-"""Exact deduplication: the same completion of the same problem is kept once.
+"""Exact deduplication: the same trace of the same problem is kept once.
 
-Two completions are the same when their normal forms are: Unicode NFC, whitespace collapsed, case
-kept. Not covered: rewordings and reordered steps (near duplicates).
+Two traces (reasoning and completion) are the same when their normal forms are: Unicode NFC,
+whitespace collapsed, case kept. Not covered: rewordings and reordered steps (near duplicates).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ def normal_form(text: str) -> str:
 
 def key(candidate: Candidate) -> bytes:
     """Hash of problem and normal form: 16 bytes a completion, so that all rounds fit in memory."""
-    content = f"{candidate.problem_id}\n{normal_form(candidate.completion)}"
+    content = f"{candidate.problem_id}\n{normal_form(candidate.trace)}"
     return hashlib.blake2b(content.encode("utf-8", "replace"), digest_size=16).digest()
 
 

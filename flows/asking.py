@@ -8,7 +8,6 @@ from generators.adaptive import policy_of
 from generators.agenda import Fixed, Policy
 from generators.prompts import pick
 from generators.sample import Asking, canonical
-from rsfactory.contracts import Teacher
 from rsfactory.recipe import Recipe
 from rsfactory.records import Problem
 from rsfactory.store import PROMPTS
@@ -20,13 +19,13 @@ def policy_for(recipe: Recipe) -> Policy:
     return Fixed(most) if section.policy == "fixed" else policy_of(section, most)
 
 
-def asking_of(run: Run, round: int, teacher: Teacher, *, hinted: bool) -> Asking:
-    """How the problems of a round are asked, plainly or with the answer hinted."""
+def asking_of(run: Run, round: int, teacher: str, *, hinted: bool) -> Asking:
+    """How a teacher, by its identity, is asked a round's problems: plainly or with a hint."""
     section = run.recipe.sample
     settings = {"temperature": section.temperature, "top_p": section.top_p, "seed": run.seed}
     return Asking(
         prompt_for=lambda problem: pick(section.template, problem, hinted=hinted),
-        teacher=teacher.identity,
+        teacher=teacher,
         sampling=canonical(settings),
         round=round,
         hinted=hinted,

@@ -2,10 +2,12 @@
 
 Asking for more of the same run (more samples, longer completions, more problems) adds to what is
 there: the selection is made anew over everything, and the newest one is the run's result.
+Where the budget ends it, what there is by then is selected and exported.
 """
 
 from pathlib import Path
 
+from filters.verify import GROUP_VERIFIERS
 from flows import tasks
 from flows.collected import export, report
 from flows.context import Run
@@ -19,6 +21,7 @@ from flows.start import base_checkpoint
 from flows.teachers import is_student
 from flows.traces import read_traces
 from flows.verify import verify
+from rsfactory.errors import Stopped
 from rsfactory.recipe import Recipe
 
 
@@ -44,13 +47,21 @@ def collect(run: Run) -> RunResult:
     problems = collecting(run)
     by_id = {problem.id: problem for problem in problems}
     student = base_checkpoint(run) if is_student(run.recipe.sample.teacher) else None
-    if not read_traces(run, problems):
-        sample(run, 1, problems, student)
-        verdicts = verify(run, 1, by_id)
-        rationalize(run, 1, problems, verdicts, student)
+    ended: Stopped | None = None
+    try:
+        if not read_traces(run, problems):
+            sample(run, 1, problems, student)
+            verdicts = verify(run, 1, by_id)
+            rationalize(run, 1, problems, verdicts, student)
+    except Stopped as error:
+        if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
+            raise  # a majority that has decided takes no more candidates
+        ended = error
     verify(run, 1, by_id)
     check(run, 1, by_id)
     chosen = select(run, 1)
     report(run, problems, student, chosen)
     export(run)
+    if ended is not None:
+        raise ended
     return load_result(run.store)

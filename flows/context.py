@@ -37,6 +37,8 @@ class Run:
     held_out_source: ProblemSet | None
     verifiers: VerifierPool
     meter: Meter
+    journals: bool = True
+    """Whether stages book their seconds; not in a child, whose parent does."""
     _teacher: Teacher | None = field(default=None, repr=False)
     _teacher_key: str | None = field(default=None, repr=False)
 
@@ -51,7 +53,8 @@ class Run:
         finally:
             seconds = time.monotonic() - began
             with contextlib.suppress(StoreError):  # a full disk must not hide the first error
-                self.store.journal(round=round, stage=name, seconds=round_to(seconds))
+                if self.journals:
+                    self.store.journal(round=round, stage=name, seconds=round_to(seconds))
 
     def teacher(self, checkpoint: Checkpoint | None, *, asked: str | None = None) -> Teacher:
         """The teacher for a checkpoint; the last one asked for stays open until `release`.

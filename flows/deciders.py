@@ -13,6 +13,7 @@ from filters.verify import GROUP_VERIFIERS, JUDGES
 from filters.verify.judge import FAILED
 from filters.verify.judge_prompt import RUBRICS
 from filters.verify.named import find_verifier
+from filters.verify.verdicts import verdict
 from flows import teachers
 from flows.context import Run
 from rsfactory import metadata
@@ -25,6 +26,11 @@ from rsfactory.store import Table
 Pairs = Sequence[tuple[Problem, Candidate]]
 
 
+REJECTED = "rejected"
+"""Finish reason of a request that a server did not take (a prompt that is too long, a policy): the
+problem was never asked, which says nothing about its answers."""
+
+
 def needs_gold(verifier: str | None) -> bool:
     """Whether a verifier, by its name, compares with a gold answer."""
     return verifier not in JUDGES and verifier not in GROUP_VERIFIERS
@@ -34,7 +40,14 @@ def decide(run: Run, pairs: Pairs, grouped: Mapping[str, Verdict]) -> list[Verdi
     """Verdicts in the order of the pairs; ``grouped`` is what `decide_groups` found."""
     judged = [pair for pair in pairs if pair[0].verifier in JUDGES]
     alone = [pair for pair in pairs if needs_gold(pair[0].verifier)]
-    found = [*run.verifiers.verify(alone), *(_judge(run, judged) if judged else ())]
+    unasked = [pair for pair in alone if pair[1].finish_reason == REJECTED]
+    asked = [pair for pair in alone if pair[1].finish_reason != REJECTED] if unasked else alone
+    found = [*run.verifiers.verify(asked), *(_judge(run, judged) if judged else ())]
+    found += [
+        verdict(find_verifier(problem.verifier), candidate, Outcome.UNVERIFIABLE,
+                f"the server did not take the request: {candidate.note}")
+        for problem, candidate in unasked
+    ]  # fmt: skip
     known = {**grouped, **{verdict.candidate_id: verdict for verdict in found}}
     return [known[candidate.id] for _, candidate in pairs]
 

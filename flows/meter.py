@@ -1,19 +1,29 @@
 """What a run has spent so far, over all its starts, and whether its budget allows one more request.
 
-Requests under way count with what answers cost on average so far, so that a run ends near its
-budget and not a few hundred answers behind it; until there is an average, nothing is foreseen.
-Only requests made by this run count: traces that exist and answers of other runs cost nothing.
+Requests under way count with what answers cost on average so far, over all starts; before there is
+an average, with as many tokens as they may have. So a run ends at its budget, at most one request
+behind it (a local teacher: one shard), and not a few hundred answers.
+
+Only requests made by this run count: traces that exist and answers of other runs cost nothing. A
+request for several candidates is counted with the first of them, which carries its prompt's tokens.
+Prices are those of the teacher: what the student answers in evaluations counts as tokens, and as
+money only where the student is the teacher. Not covered: seconds of a start that was killed, tokens
+of GRPO and of a judge, and time limits within a training, which is finished first.
 """
 
 import time
 
 import polars as pl
 
+from flows.teachers import is_student
 from rsfactory.budget import Budget, Prices, Spent, left
 from rsfactory.errors import Stopped
 from rsfactory.recipe import Recipe
 from rsfactory.records import Candidate
 from rsfactory.store import CANDIDATES, EVALUATION_CANDIDATES, Store, Table
+
+MOST_TOKENS = 512
+"""Of one answer, as long as nothing is known and the recipe does not say."""
 
 
 class Meter:
@@ -29,42 +39,54 @@ class Meter:
         self._budget = Budget.parse(recipe.budget) if recipe.budget else None
         if self._budget is not None:
             left(self._budget, Spent(), self.prices)
-        self._before = _spent(store)
+        self._most = recipe.sample.max_tokens or MOST_TOKENS
+        self._free_evaluations = not is_student(recipe.sample.teacher)
+        self._before = Spent(
+            seconds=sum(e["seconds"] for e in store.journal_entries() if "stage" in e)
+        )
         self._began = time.monotonic()
-        self._requests = self._prompt_tokens = self._tokens = self._answers = 0
+        self._asked = _all(store, CANDIDATES) + _unfinished(store)
+        self._evaluated = _all(store, EVALUATION_CANDIDATES)
+        self._answers = _answers(store)
+        self._at_start = self._asked + self._evaluated
 
-    def add(self, candidate: Candidate) -> None:
+    def add(self, candidate: Candidate, *, evaluation: bool = False) -> None:
         """Books an answer."""
-        self._answers += 1
-        self._requests += candidate.requests
-        self._prompt_tokens += candidate.prompt_tokens
-        self._tokens += candidate.tokens
+        if evaluation:
+            self._evaluated += _of(candidate)
+        else:
+            self.book(1, _of(candidate))
+
+    def book(self, answers: int, spent: Spent) -> None:
+        """Books what several answers took."""
+        self._answers += answers
+        self._asked += spent
 
     @property
-    def here(self) -> Spent:
-        """Spent by this start of the command."""
-        return Spent(
-            prompt_tokens=self._prompt_tokens,
-            completion_tokens=self._tokens,
-            seconds=time.monotonic() - self._began,
-            requests=self._requests,
-        )
+    def seconds(self) -> float:
+        """Of this start of the command."""
+        return time.monotonic() - self._began
+
+    @property
+    def requests_here(self) -> int:
+        """Requests of this start of the command."""
+        return (self._asked + self._evaluated).requests - self._at_start.requests
 
     @property
     def spent(self) -> Spent:
         """Spent over all starts."""
-        return self._before + self.here
+        return self._asked + self._evaluated + self._before + Spent(seconds=self.seconds)
 
     def cost(self) -> float | None:
         """USD so far; None where prices are not known."""
-        return self.spent.cost(self.prices)
+        return self._paid.cost(self.prices)
 
     def enough(self, under_way: int) -> bool:
         """Whether the budget is used up once those under way are answered."""
         if self._budget is None:
             return False
-        foreseen = self.spent + self._foreseen(under_way)
-        return left(self._budget, foreseen, self.prices) <= 0
+        spent = self._paid if self._budget.kind == "usd" else self.spent
+        return left(self._budget, spent + self._foreseen(under_way), self.prices) <= 0
 
     def check(self) -> None:
         """Ends the run where the budget is used up.
@@ -73,19 +95,25 @@ class Meter:
             Stopped: It is; the same command with a higher budget continues.
         """
         if self._budget is not None and self.enough(0):
-            words = self._budget.words(self.spent, self.prices)
+            spent = self._paid if self._budget.kind == "usd" else self.spent
+            words = self._budget.words(spent, self.prices)
             raise Stopped(
                 f"the budget is used up: {words}; nothing is lost; the same command with a higher "
                 "--budget continues"
             )
 
+    @property
+    def _paid(self) -> Spent:
+        """What has a price."""
+        return self._asked if self._free_evaluations else self._asked + self._evaluated
+
     def _foreseen(self, under_way: int) -> Spent:
         if not self._answers:
-            return Spent()
+            return Spent(completion_tokens=under_way * self._most)
         share = under_way / self._answers
         return Spent(
-            prompt_tokens=round(self._prompt_tokens * share),
-            completion_tokens=round(self._tokens * share),
+            prompt_tokens=round(self._asked.prompt_tokens * share),
+            completion_tokens=round(self._asked.completion_tokens * share),
         )
 
 
@@ -94,29 +122,44 @@ def spent_of(store: Store, round: int) -> Spent:
     return _sums(store, CANDIDATES, round)
 
 
-def _spent(store: Store) -> Spent:
-    """What a run's shards and journals say."""
-    total = Spent(seconds=sum(e["seconds"] for e in store.journal_entries() if "stage" in e))
-    for table in (CANDIDATES, EVALUATION_CANDIDATES):
-        for round in store.rounds(table):
-            total += _sums(store, table, round)
+def _all(store: Store, table: Table[Candidate]) -> Spent:
+    """What a run's shards say."""
+    return sum((_sums(store, table, round) for round in store.rounds(table)), Spent())
+
+
+def _unfinished(store: Store) -> Spent:
+    """What a stopped process left in the journals: answers that are in no shard yet."""
+    total = Spent()
     for round in {*store.rounds(CANDIDATES), 1}:
         for _, answers in store.answers(round).left():
-            for answer in answers:
-                total += _of(answer)
+            total = sum(map(_of, answers), total)
     return total
 
 
+def _answers(store: Store) -> int:
+    """How many answers were asked for."""
+    return sum(
+        int((store.columns(CANDIDATES, round, ["requests"])["requests"] > 0).sum())
+        for round in store.rounds(CANDIDATES)
+    )
+
+
 def _of(answer: Candidate) -> Spent:
+    if not answer.requests:
+        return Spent()
     return Spent(
-        requests=answer.requests,
+        requests=answer.requests if answer.prompt_tokens else 0,
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.tokens,
     )
 
 
 def _sums(store: Store, table: Table[Candidate], round: int) -> Spent:
-    names = ("requests", "prompt_tokens", "tokens")
-    rows = store.columns(table, round, names).filter(pl.col("requests").fill_null(1) > 0)
-    requests, prompt_tokens, tokens = rows.select(*names).sum().row(0)
-    return Spent(requests=requests, prompt_tokens=prompt_tokens, completion_tokens=tokens)
+    rows = store.columns(table, round, ("requests", "prompt_tokens", "tokens"))
+    rows = rows.filter(pl.col("requests") > 0)
+    first = rows.filter(pl.col("prompt_tokens") > 0)
+    return Spent(
+        requests=int(first["requests"].sum()),
+        prompt_tokens=int(rows["prompt_tokens"].sum()),
+        completion_tokens=int(rows["tokens"].sum()),
+    )

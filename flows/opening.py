@@ -46,9 +46,17 @@ MIN_HELD_OUT = 32
 
 @contextlib.contextmanager
 def open_run(
-    recipe: Recipe, *, seed: int, data: Path, name: str | None, reporter: Reporter
+    recipe: Recipe,
+    *,
+    seed: int,
+    data: Path,
+    name: str | None,
+    reporter: Reporter,
+    planning: bool = False,
 ) -> Iterator[Run]:
     """Opens a new run or continues the one of that name; holds its lock until the block ends.
+
+    A run that was only planned so far (`flows.plan`) may be asked for less than was planned.
 
     Raises:
         InputError: The problems, the model, another part of the recipe or the name are wrong.
@@ -65,11 +73,11 @@ def open_run(
     store = Store(data / "runs" / named)
     with contextlib.ExitStack() as held:
         held.enter_context(sandboxed(recipe.sandbox))
-        source, held_out = _sources(recipe, seed)
+        source, held_out = _sources(recipe, seed, reporter)
         _check(recipe, source, held_out or source)
         need_disk(store.folder, _disk_needed(recipe), "a run")
         held.enter_context(store.lock())
-        recipe = _continue(store, named, recipe, seed, source)
+        recipe = _continue(store, named, recipe, seed, source, planning=planning)
         log = store.folder / "logs" / "forkserver.log"
         held.enter_context(fork_server(_preload(recipe), log=log, env=OFFLINE))
         verifiers = held.enter_context(VerifierPool())
@@ -82,14 +90,14 @@ def open_run(
             run.release()
 
 
-def _sources(recipe: Recipe, seed: int) -> tuple[ProblemSet, ProblemSet | None]:
+def _sources(recipe: Recipe, seed: int, reporter: Reporter) -> tuple[ProblemSet, ProblemSet | None]:
     section = recipe.problems
     source = open_source(
         section.source, params=section.params, columns=section.columns,
         verifier=section.verifier, seed=seed, limit=section.limit,
         purpose="both" if section.held_out is None and recipe.flow == "star" else "train",
         gold=deciders.needs_gold(section.verifier),
-        licence=section.licence, provenance=section.provenance,
+        licence=section.licence, provenance=section.provenance, log=reporter.note,
     )  # fmt: skip
     grouped = section.verifier in GROUP_VERIFIERS
     if section.held_out is None and (not grouped or recipe.flow == "collect"):
@@ -157,6 +165,11 @@ def _check_sampling(recipe: Recipe, first: list[Problem]) -> None:
             f"teacher {recipe.sample.teacher} has traces that exist already and answers nothing "
             "new, round after round; use it with: factory run collect"
         )
+    if recipe.sample.processes > 1 and not recipe.sample.teacher.startswith("openai:"):
+        raise InputError(
+            f"sample.processes = {recipe.sample.processes} is for a teacher behind an address "
+            f"(openai:MODEL), got {recipe.sample.teacher}; a local engine uses all cores in one"
+        )
     late = {p.verifier for p in first if not deciders.needs_gold(p.verifier)}
     if late and recipe.adaptive.policy != "fixed":
         raise InputError(
@@ -180,7 +193,9 @@ def _preload(recipe: Recipe) -> tuple[str, ...]:
     return (local.PRELOAD if here else ()) + (PRELOAD if trains else ())
 
 
-def _continue(store: Store, name: str, recipe: Recipe, seed: int, source: ProblemSet) -> Recipe:
+def _continue(
+    store: Store, name: str, recipe: Recipe, seed: int, source: ProblemSet, *, planning: bool
+) -> Recipe:
     """Writes run.json for a new run, or checks the recipe against the one of the run on disk."""
     on_disk = store.described()
     fingerprint = source.fingerprint()
@@ -195,10 +210,13 @@ def _continue(store: Store, name: str, recipe: Recipe, seed: int, source: Proble
                 f"the problems of {source.name} changed since run {name} was made; "
                 "restore the file, or start another run with --run NAME"
             )
-        recipe = merge(parse(on_disk["recipe"], name), recipe, name)
-        if flatten(recipe) == flatten(parse(on_disk["recipe"], name)):
-            return recipe
-    store.write_json("run.json", _describe(name, recipe, seed, fingerprint, on_disk))
+        begun = not on_disk.get("planned", False)
+        recipe = merge(parse(on_disk["recipe"], name), recipe, name, begun=begun)
+        same = flatten(recipe) == flatten(parse(on_disk["recipe"], name))
+        if (begun and (same or planning)) or (same and planning):
+            return recipe  # a plan changes nothing about a run that has begun
+    described = _describe(name, recipe, seed, fingerprint, on_disk)
+    store.write_json("run.json", {**described, "planned": True} if planning else described)
     return recipe
 
 

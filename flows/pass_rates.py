@@ -24,7 +24,7 @@ def pass_rates(
 ) -> list[PassRate]:
     """A rate for every problem that was asked; written once for each set of answers."""
     teacher, policy = run.teacher(checkpoint), policy_for(run.recipe)
-    asking = asking_of(run, round, teacher, hinted=False)
+    asking = asking_of(run, round, teacher.identity, hinted=False)
     there = known(run, asking, run.max_tokens())
     agenda = Agenda(problems, asking, policy, there)
     agenda.wave()

@@ -56,14 +56,24 @@ def collecting(run: Run) -> list[Problem]:
     Raises:
         InputError: There is none.
     """
+    return to_collect(run, None)
+
+
+def to_collect(run: Run, first: int | None) -> list[Problem]:
+    """The same, but only so many are written down: a plan may ask for more than its run will.
+
+    Raises:
+        InputError: There is none.
+    """
     size = getattr(run.source, "size", None)
     drawn = run.source.train(1, run.recipe.problems.per_round if size is None else size)
     if not drawn:
         raise InputError(f"{run.source.name} has no problems")
     there = {p.id: p for p in run.store.read(PROBLEMS, 1)}
     new = [p for p in drawn if p.id not in there]
-    for start in range(0, len(new), BLOCK):
-        block = new[start : start + BLOCK]
+    kept = new if first is None else new[: max(0, first - len(there))]
+    for start in range(0, len(kept), BLOCK):
+        block = kept[start : start + BLOCK]
         run.store.write(PROBLEMS, 1, content_id("h", [p.id for p in block]), block)
     return [*there.values(), *new]
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from filters.verify import GROUP_VERIFIERS
-from flows import known, stream
+from flows import known, stream, stream_parts
 from flows.asking import asking_of, policy_for, record_prompts
 from flows.context import Run
 from flows.tasks import log, shard_task
@@ -78,7 +78,7 @@ def _sample(
     hinted: bool,
 ) -> None:
     teacher = run.teacher(checkpoint)
-    asking = asking_of(run, round, teacher, hinted=hinted)
+    asking = asking_of(run, round, teacher.identity, hinted=hinted)
     by_id = {problem.id: problem for problem in problems}
     known.recover(run, round)
     known.reuse(run, asking, problems, policy.num_samples)
@@ -88,7 +88,9 @@ def _sample(
     known.refuse_growing_groups(run, round, agenda, problems)
     record_prompts(run, round, problems, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
-    if isinstance(teacher, Remote):
+    if isinstance(teacher, Remote) and run.recipe.sample.processes > 1 and agenda.total:
+        stream_parts.sample(run, round, stage, agenda, hinted=hinted)
+    elif isinstance(teacher, Remote):
         stream.sample(run, round, stage, teacher, agenda, by_id)
     else:
         _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))
@@ -168,6 +170,6 @@ def sample_shard(
     )
     place = run.store.write(table, round, part, candidates)
     for candidate in candidates:
-        run.meter.add(candidate)
+        run.meter.add(candidate, evaluation=table is not CANDIDATES)
     log(f"sampled {len(candidates)} completions: {place.name}")
     return len(candidates), sum(candidate.tokens for candidate in candidates)

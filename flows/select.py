@@ -1,8 +1,10 @@
 """Checks and selection: which candidates of a round go to training, and why the others do not."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
 
-from filters.checks import CHECKS
+from filters.checks import CHECKS, flags_of
 from filters.select import select_candidates
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
@@ -15,17 +17,22 @@ from rsfactory.store import CANDIDATES, FLAGS, SELECTIONS, VERDICTS, read_shard
 
 def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:
     """Flags of a round's candidates, one flag shard a candidate shard."""
-    for shard in run.store.shards(CANDIDATES, round):
-        if not run.store.has(FLAGS, round, part_of(shard)):
-            found = [
-                flag
-                for candidate in read_shard(CANDIDATES, shard)
-                for name, one in CHECKS.items()
-                if treatment(run.recipe, name) != "ignore"
-                for flag in one.check(problems[candidate.problem_id], candidate)
-            ]
-            run.store.write(FLAGS, round, part_of(shard), found)
+    shards = run.store.shards(CANDIDATES, round)
+    missing = [shard for shard in shards if not run.store.has(FLAGS, round, part_of(shard))]
+    long = run.recipe.flow == "collect" and missing  # in a round of training it is over at once
+    with run.stage(round, "check", len(missing), "shards") if long else nullcontext():
+        for done, shard in enumerate(missing, start=1):
+            _check_shard(run, round, problems, shard)
+            if long:
+                run.reporter.advance(done)
     return run.store.read(FLAGS, round)
+
+
+def _check_shard(run: Run, round: int, problems: dict[str, Problem], shard: Path) -> None:
+    wanted = {name for name in CHECKS if treatment(run.recipe, name) != "ignore"}
+    rows = read_shard(CANDIDATES, shard)
+    found = [flag for row in rows for flag in flags_of(problems[row.problem_id], row, wanted)]
+    run.store.write(FLAGS, round, part_of(shard), found)
 
 
 @shard_task("select")

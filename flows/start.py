@@ -88,5 +88,5 @@ def _solution(run: Run, problem: Problem) -> Candidate:
         problem_id=problem.id, prompt_id=prompt.id, teacher=teacher, sampling="{}",
         index=0, attempt=0, round=0, hinted=False, seed=seed_of(problem.id), max_tokens=0,
         completion=problem.solution, reasoning=None, finish_reason="stop",
-        prompt_tokens=0, tokens=0,
+        prompt_tokens=0, tokens=0, requests=0,
     )  # fmt: skip

@@ -56,7 +56,7 @@ def sample(
         finally:
             books.close()
             log(f"sampled {books.done} completions, {books.tokens} tokens")
-    if sampling.stopped:
+    if sampling.stopped and agenda.take(1):  # with nothing left to ask it is not stopped, but done
         run.meter.check()
     if sampling.missing:
         raise NoAnswer(

@@ -30,7 +30,7 @@ def read_traces(run: Run, problems: Sequence[Problem]) -> bool:
     if not teachers.is_archive(run.recipe.sample.teacher):
         return False
     archive = teachers.archive(run.recipe)
-    asking = asking_of(run, 1, archive, hinted=False)
+    asking = asking_of(run, 1, archive.identity, hinted=False)
     record_prompts(run, 1, problems, hinted=False)
     there = set(run.store.columns(CANDIDATES, 1, ["id"])["id"])
     with run.stage(1, "read", len(problems), "problems"):

@@ -106,7 +106,7 @@ class Sampling:
 
     def _take(self) -> list[Planned]:
         if self.stopped or self.enough(self._under_way):
-            self.stopped = True
+            self.stopped = not self._under_way  # what is under way may cost less than foreseen
             return []
         return self.agenda.take(self.teacher.per_request)
 

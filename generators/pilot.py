@@ -180,7 +180,7 @@ def _odds(counts: tuple[int, int], rates: Floats, rng: np.random.Generator) -> F
 
 
 def _seconds(pilot: Pilot, asked: Asked, work: Floats, wide: float) -> Range:
-    requests = max(1, sum(map(len, pilot.problems)) // pilot.per_request)
+    requests = max(1.0, sum(map(len, pilot.problems)) / pilot.per_request)
     done = sum(one.seconds for p in pilot.problems for one in p) / pilot.per_request
     places = max(1, min(pilot.concurrency, requests))
     idle = max(0.0, pilot.seconds - done / places)

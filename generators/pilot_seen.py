@@ -34,8 +34,8 @@ class Pilot:
     """Wall time of it all."""
     concurrency: int
     """Requests under way at a time, at most."""
-    per_request: int = 1
-    """Candidates in a request."""
+    per_request: float = 1
+    """Candidates in a request, on average."""
 
 
 class Seen(NamedTuple):

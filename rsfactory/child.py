@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -212,8 +212,13 @@ def last_lines(log: Path, count: int = LAST_LINES) -> list[str]:
 class Parent:
     """The parent, seen from the child. Made first thing in the child's ``main``."""
 
-    def __init__(self) -> None:
-        """Takes standard output for messages; later prints go to standard error."""
+    def __init__(self, gone: Callable[[], None] = lambda: None) -> None:
+        """Takes standard output for messages; later prints go to standard error.
+
+        Args:
+            gone: Called in another thread once the parent is gone, before this process ends.
+        """
+        self._gone = gone
         self._out = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
         # A reader of our own: Python aborts at its end while a thread reads the standard one.
@@ -224,7 +229,10 @@ class Parent:
     def _read(self) -> None:
         for line in self._in:
             self._inbox.put(json.loads(line))
-        os._exit(0)  # the parent closed our input or is gone
+        try:
+            self._gone()
+        finally:
+            os._exit(0)  # the parent closed our input or is gone
 
     def send(self, **message: Any) -> None:
         """Sends one message."""

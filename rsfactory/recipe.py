@@ -116,6 +116,8 @@ class SampleSection(Section):
     """Length limit of one completion; by default the template's own."""
     shard_size: int = Field(96, gt=0)
     """Completions in a shard: written together, and what a kill costs a local teacher at most."""
+    processes: int = Field(1, gt=0)
+    """Sampling processes of a teacher behind an address (`openai:`)."""
     reuse: list[str] = []
     """Runs whose answers are taken over where they were asked the same (by name or folder)."""
 
@@ -311,10 +313,10 @@ MORE_KNOBS = (
 """Settings that only ask for more: raising them continues the same run (docs/decisions/004)."""
 
 FREE_KNOBS = (
-    "budget", "sample.reuse", "endpoint.n", "endpoint.concurrency", "endpoint.requests_per_minute",
-    "endpoint.prompt_tokens_per_minute", "endpoint.completion_tokens_per_minute",
-    "endpoint.timeout", "endpoint.connect_timeout", "endpoint.max_requests",
-    "endpoint.price_prompt", "endpoint.price_completion",
+    "budget", "sample.reuse", "sample.processes", "endpoint.n", "endpoint.concurrency",
+    "endpoint.requests_per_minute", "endpoint.prompt_tokens_per_minute",
+    "endpoint.completion_tokens_per_minute", "endpoint.timeout", "endpoint.connect_timeout",
+    "endpoint.max_requests", "endpoint.price_prompt", "endpoint.price_completion",
 )  # fmt: skip
 """Settings that decide no text and no verdict: any change continues the same run."""
 
@@ -398,22 +400,29 @@ def run_name(recipe: Recipe, seed: int) -> str:
     return f"{recipe.name}-{content_id('r', fixed, seed).partition('-')[2][:8]}"
 
 
-def merge(old: Recipe, new: Recipe, run: str) -> Recipe:
+def merge(old: Recipe, new: Recipe, run: str, *, begun: bool = True) -> Recipe:
     """The recipe to continue a run with: the new one, if it only asks for more than the old.
 
     Fewer rounds than the run was asked for before ask for nothing new, and the old number stays:
-    the command without ``--rounds`` continues a run that was begun with more.
+    the command without ``--rounds`` continues a run that was begun with more. Of a run that was
+    only planned, and has not begun, less may be asked too; the problems of its first round stay.
 
     Raises:
         RecipeChanged: Something else differs, or a knob asks for less; the difference is shown.
     """
-    new = new.model_copy(update={"rounds": max(old.rounds, new.rounds)})
+    if begun:
+        new = new.model_copy(update={"rounds": max(old.rounds, new.rounds)})
     before, after = flatten(old), flatten(new)
     free = {"description", *FREE_KNOBS}
     if new.flow == "collect":  # nothing is trained on it: another teacher's answers are added
         free.add("sample.teacher")
     changed = [k for k in after if before.get(k) != after[k] and k not in free]
-    wrong = [k for k in changed if k not in MORE_KNOBS or _less(k, before[k], after[k])]
+    drawn = "problems.per_round" if new.flow == "star" else ""
+    upwards = MORE_KNOBS if begun else (drawn,)
+    wrong = [
+        k for k in changed
+        if k not in MORE_KNOBS or (k in upwards and _less(k, before[k], after[k]))
+    ]  # fmt: skip
     if wrong:
         lines = "\n".join(f"  {k}: {before.get(k)!r} -> {after[k]!r}" for k in wrong)
         raise RecipeChanged(

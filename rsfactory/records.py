@@ -153,6 +153,13 @@ class Candidate:
     note: str = ""
     """What the server said instead of a text: a refusal, why it did not take the request."""
 
+    @property
+    def trace(self) -> str:
+        """Reasoning and completion as one text: a reasoning field stands in think tags."""
+        if self.reasoning is None:
+            return self.completion
+        return f"<think>\n{self.reasoning}\n</think>\n{self.completion}"
+
     @staticmethod
     def key(
         problem_id: str, prompt_id: str, teacher: str, sampling: str, index: int, attempt: int = 0

@@ -2,8 +2,10 @@
 
 Real sockets, in a thread of its own (`FaultyServer` as a context manager) or in a process of its
 own (``python tests/faulty_server.py --share 0.1``, which prints its address). A plan decides by the
-request (its seed, how often that seed was asked before) which of the `FAULTS` it gets; None is an
-ordinary answer. It counts requests by seed, so that a test can say how often each was asked. What a
+request (its seed, how often that seed was asked before) which fault it gets; None is an ordinary
+answer. A fault is a name of `CHANGED`, a status (``status 429 after 2``: `_status`), or one of the
+wire: refuse, silent, drip, cut, cut chunked, html, gzip, gzip bomb, huge, huge without length, half
+header. It counts requests by seed, so that a test can say how often each was asked. What a
 completion says comes from its seed alone, so that a lost or doubled one is seen.
 """
 
@@ -105,8 +107,6 @@ CHANGED: dict[str, Change] = {
 }
 """Answers with status 200 that are not as they should be."""
 
-STATUSES = (401, 402, 403, 404, 400, 408, 409, 413, 422, 429, 500, 502, 503, 504, 529)
-RAW = ("refuse", "silent", "drip", "cut", "cut chunked", "html", "gzip", "huge", "half header")
 RETRIED = (
     "status 408", "status 409", "status 429", "status 429 after 0", "status 500", "status 502",
     "status 503", "status 504", "status 529", "choices null", "choices empty", "choices missing",
@@ -276,8 +276,11 @@ class FaultyServer:
             async for _ in _ticks(self.slow):
                 writer.write(b" ")
                 await writer.drain()
-        elif fault == "huge":
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % HUGE)
+        elif fault == "gzip bomb":
+            send(writer, 200, gzip.compress(b" " * HUGE), "Content-Encoding: gzip")
+        elif fault.startswith("huge"):
+            length = b"Content-Length: %d\r\n" % HUGE if fault == "huge" else b""
+            writer.write(b"HTTP/1.1 200 OK\r\n%s\r\n" % length)
             for _ in range(HUGE // 2**20):
                 writer.write(b" " * 2**20)
                 await writer.drain()

@@ -71,6 +71,8 @@ class LanguageChange:
 
     def check(self, problem: Problem, candidate: Candidate) -> list[Flag]:
         """One flag that names the scripts and quotes the first letters."""
+        if candidate.completion.isascii():
+            return []  # shared by all scripts; most completions are, and end here
         known = _scripts(problem.prompt) | _scripts(problem.answer)
         foreign: Counter[str] = Counter()
         quoted = ""

@@ -21,6 +21,7 @@ from rsfactory.errors import FactoryError, Stopped
 
 COMMANDS = {
     "run": "run",
+    "plan": "plan",
     "status": "status",
     "report": "report",
     "why": "why",
@@ -33,9 +34,10 @@ COMMANDS = {
     "sandbox": "sandbox",
     "rm": "rm",
     "doctor": "doctor",
+    "install": "install",
 }
 """Command -> module in this folder; each module has one ``command``."""
-CONTINUE = ("run", "verify")
+CONTINUE = ("run", "plan", "verify")
 """Commands that go on where they were stopped; all others but ``rm`` write at their end."""
 
 

@@ -73,6 +73,7 @@ def examine(data: Path) -> Iterator[Finding]:
     yield from packages()
     yield from machine(data)
     yield gpu()
+    yield vllm()
     yield sandbox()
     yield embedded_model()
     yield prefect_server()
@@ -166,6 +167,22 @@ def gpu() -> Finding:
     if done.returncode != 0 or not names:
         return Finding(name="gpu", ok=False, found="none", advice=advice, required=False)
     return Finding(name="gpu", ok=True, found=names, required=False)
+
+
+def vllm() -> Finding:
+    """Which vLLM is installed, and whether something beside it breaks it; it is not imported."""
+    from generators.teachers.vllm.build import INSTALL, VERSION, installed
+
+    found = installed()
+    if found is None:
+        advice = f"for teachers called vllm:MODEL: {INSTALL}"
+        return Finding(name="vllm", ok=False, found="none", advice=advice, required=False)
+    words = f"{found.name} {found.version} for the {'CPU' if found.cpu else 'GPU'}"
+    if found.broken_by:
+        words += f", broken by {', '.join(found.broken_by)}"
+        return Finding(name="vllm", ok=False, found=words, advice=INSTALL, required=False)
+    advice = "" if found.version.startswith(VERSION) else f"the factory is tested with {VERSION}"
+    return Finding(name="vllm", ok=True, found=words, advice=advice, required=False)
 
 
 def sandbox() -> Finding:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.commands.common import data_option, json_option, map_option, mapping, print_json
+from flows.commands.common import F, data_option, json_option, map_option, mapping, print_json
 from rsfactory.errors import InputError
 from rsfactory.words import counted
 
@@ -27,22 +27,35 @@ The same command again continues where it stopped.
 Without a Hub: give files, and --model FOLDER (or the embedded model)."""
 
 
+OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--rounds", type=int, help="Rounds of the run in all; more adds rounds."),
+    click.option("--model", help="The student: embedded, a folder, or a Hub id."),
+    click.option("--teacher", help="Who answers: student, openai:MODEL[@URL], vllm:MODEL, "
+                 "local:MODEL, dataset:FILE, scripted."),
+    click.option("--problems", metavar="SRC", help="gym:FAMILY, a file, or a Hub id."),
+    map_option,
+    click.option("--held-out", metavar="SRC",
+                 help="Held-out problems; by default from --problems."),
+    click.option("--limit", type=int, help="At most so many training problems in the whole run."),
+    click.option("--budget", metavar="B", help="What the run may cost: 20USD, 5Mtok, 2h."),
+    click.option("--reuse", multiple=True, metavar="RUN", help="Take over another run's answers."),
+    click.option("--seed", type=int, default=0, show_default=True),
+    click.option("--run", "name", metavar="NAME", help="Name of the run's folder."),
+    click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE",
+                 help="Change one value of the recipe."),
+)  # fmt: skip
+"""The flags that decide what a run asks, shared by all commands that make one."""
+
+
+def recipe_options(command: F) -> F:
+    """``RECIPE`` and `OPTIONS`."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return click.argument("recipe")(command)
+
+
 @click.command("run", epilog=EPILOG)
-@click.argument("recipe")
-@click.option("--rounds", type=int, help="Rounds of the run in all; more adds rounds.")
-@click.option("--model", help="The student: embedded, a folder, or a Hub id.")
-@click.option("--teacher", help="Who answers: student, openai:MODEL[@URL], vllm:MODEL, "
-              "local:MODEL, dataset:FILE, scripted.")  # fmt: skip
-@click.option("--problems", metavar="SRC", help="gym:FAMILY, a file, or a Hub id.")
-@map_option
-@click.option("--held-out", metavar="SRC", help="Held-out problems; by default from --problems.")
-@click.option("--limit", type=int, help="At most so many training problems in the whole run.")
-@click.option("--budget", metavar="B", help="What the run may cost: 20USD, 5Mtok, 2h.")
-@click.option("--reuse", multiple=True, metavar="RUN", help="Take over another run's answers.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--run", "name", metavar="NAME", help="Name of the run's folder.")
-@click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE",
-              help="Change one value of the recipe.")  # fmt: skip
+@recipe_options
 @click.option("--prefect", is_flag=True, help="Run as a Prefect flow (as with PREFECT_API_URL).")
 @data_option
 @json_option
@@ -118,6 +131,10 @@ def settings_of(
         "sample.reuse": list(flags["reuse"]) or None,
     }
     settings = {key: value for key, value in given.items() if value is not None}
+    teacher = flags["teacher"] or ""
+    if teacher.startswith("dataset:") and flags["problems"] is None:
+        settings["problems.source"] = teacher  # the golds that the traces carry
+        flags = {**flags, "problems": teacher}
     changed = dict(parse_setting(text) for text in changes)
     if flags["problems"] is not None and flags["problems"] != _own_source(recipe, changed):
         settings["problems.params"] = {}  # those of a generated family fit no other source

@@ -4,8 +4,9 @@ Every kind gives a `ProblemSet`: problems held out for evaluation, and apart fro
 problems to train on, drawn round by round. `open_source` makes one from the user's words.
 """
 
+import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -77,6 +78,7 @@ def open_source(
     gold: bool = True,
     licence: str | None = None,
     provenance: str | None = None,
+    log: Callable[[str], None] | None = None,
 ) -> ProblemSet:
     """The problems that the user's words name.
 
@@ -97,6 +99,7 @@ def open_source(
             its metadata does not say all that the verifier needs.
         licence: The source's licence, for rows that do not say it themselves.
         provenance: How the source's golds were obtained, likewise.
+        log: Is told what a set of traces left out (rows without a gold, or not understood).
 
     Raises:
         InputError: There is no such source, or it cannot be understood.
@@ -113,9 +116,12 @@ def open_source(
         gold=gold,
         licence=licence,
         provenance=provenance,
+        log=log,
     )
     if spec.startswith("gym:"):
         return gym.open_set(spec.removeprefix("gym:"), options)
+    if spec.startswith("dataset:"):
+        return _of_traces(spec, options)
     if Path(spec).suffix.lower() in files.READERS or Path(spec).is_file():
         return files.open_set(spec, options)
     if (spec and Path(spec).is_dir()) or _HUB_ID.fullmatch(spec):
@@ -128,6 +134,15 @@ def open_source(
         f"no problem source is called {spec!r}; give gym:FAMILY[@LEVEL], a file "
         f"({', '.join(files.READERS)}), a Hub id owner/name[:config][@split] or module:name"
     )
+
+
+def _of_traces(spec: str, options: Options) -> FiniteSet:
+    """The problems that a set of traces has golds for."""
+    from generators.traces import TraceSet
+
+    with contextlib.closing(TraceSet(spec, columns=options.columns, log=options.log)) as traces:
+        found = traces.problems(options.verifier, gold=options.gold, said=options.said)
+        return FiniteSet(traces.name, found, options)
 
 
 def _told(source: ProblemSource, options: Options) -> Iterator[Problem]:

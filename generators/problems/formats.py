@@ -294,6 +294,8 @@ def _decided_by(verifier: str, reader: puzzles.Reader, came: Origin) -> Reader:
     def read(row: Row) -> Parts:
         try:
             prompt, answer, metadata = reader(row)
+        except KeyError as error:
+            raise BadRow(f"it has no column {error.args[0]}, which the first row has") from error
         except ValueError as error:
             raise BadRow(str(error)) from error
         return Parts(
@@ -339,14 +341,14 @@ def _nested_choice(row: Row) -> Parts:
 def _flat_choice(row: Row) -> Parts:
     own = "question_concept" in row
     return replace(
-        _choice(text_of(row, "question"), row["choices"], row.get("answerKey")),
+        _choice(text_of(row, "question"), row.get("choices"), row.get("answerKey")),
         origin=origin.COMMONSENSE if own else NOWHERE,
     )
 
 
 def _plain(row: Row, question: str, answer: str | None, solution: str | None) -> Parts:
     worked = str(row.get(solution) or "") if solution else ""
-    boxed = _last_box(worked)
+    boxed = last_box(worked)
     gold = text_of(row, answer) if answer else boxed
     if not gold:
         raise BadRow(f"expected a gold answer in \\boxed{{}}, got {shown(worked)}")
@@ -401,7 +403,7 @@ def _choice(stem: str, listed: Any, gold: Any) -> Parts:
     return Parts(prompt=f"{stem}\n{choices.listed(texts)}", answer=letter, choices=tuple(texts))
 
 
-def _last_box(text: str) -> str | None:
+def last_box(text: str) -> str | None:
     r"""Content of the last ``\boxed{...}``, braces balanced; None where there is none."""
     start = text.rfind("\\boxed{")
     depth, begin = 0, start + len("\\boxed{")

@@ -2,8 +2,8 @@
 
 ``gym:gcd`` is a family, ``gym:gcd@2`` the same at level 2 of its curriculum, ``gym:gcd@2=3,sudoku``
 a mix in which three of four problems are of the first kind, ``gym:all`` every family in equal
-shares (``gym:all@1``: those that have a level 1 which the library can make). `generators.problems.family` says what a level is
-and who decides.
+shares (``gym:all@1``: those that have a level 1 which the library can make). What a level is, and
+who decides, stands in `generators.problems.family`.
 
 In a mix the parts take turns in the proportion of their weights, with a phase that the seed and the
 round decide, so that every stretch of a round has about the right shares. A part that is used up

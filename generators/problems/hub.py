@@ -52,12 +52,16 @@ def licence_of(name: str, table: Any) -> str:
     card that is not there or cannot be read says nothing.
     """
     import httpx
-    from huggingface_hub import DatasetCard
+    from huggingface_hub import DatasetCard, hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        folder = Path(name) / "README.md"
-        card = DatasetCard.load(str(folder) if Path(name).is_dir() else name)
+        place = Path(name) / "README.md"
+        if not Path(name).is_dir():
+            place = Path(
+                hf_hub_download(name, "README.md", repo_type="dataset", local_files_only=True)
+            )
+        card = DatasetCard.load(place)
         said = card.data.to_dict().get("license")
     except (OSError, ValueError, httpx.HTTPError, HfHubHTTPError):
         said = None

@@ -1,5 +1,6 @@
 """How a source is opened: what all kinds of sources are told."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,6 +26,8 @@ class Options:
     """What the user says of the source; it comes before what is known of it."""
     provenance: str | None = None
     """How its golds were obtained, as the user says."""
+    log: Callable[[str], None] | None = None
+    """Is told what a source left out."""
     gold: bool = True
     """For tables: every row needs an answer."""
     limit: int | None = None

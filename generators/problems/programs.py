@@ -74,15 +74,19 @@ def _mbpp(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def _apps(row: Mapping[str, Any]) -> tuple[str, str, str]:
     tests = _json(row["input_output"], "input_output")
+    if not isinstance(tests, Mapping):
+        raise ValueError("expected an object with inputs and outputs in input_output")
     inputs, outputs = tests.get("inputs"), tests.get("outputs")
-    if not inputs or not outputs or len(inputs) != len(outputs):
+    if not isinstance(inputs, list) or not isinstance(outputs, list):
+        raise ValueError("expected lists of inputs and outputs in input_output")
+    if not inputs or len(inputs) != len(outputs):
         raise ValueError("expected as many inputs as outputs in input_output, and at least one")
     question = str(row["question"] or "").strip()
     starter = str(row.get("starter_code") or "").strip()
     if starter:
         question += f"\n\n```python\n{starter}\n```"
     solutions = _json(row.get("solutions") or "[]", "solutions")
-    answer = str(solutions[0]).strip() if solutions else ""
+    answer = str(solutions[0]).strip() if isinstance(solutions, list) and solutions else ""
     entry = tests.get("fn_name")
     if entry:
         calls = [{"args": a, "result": r} for a, r in zip(inputs, outputs, strict=True)]

@@ -45,21 +45,21 @@ class Engine:
 
         torch.set_num_threads(threads or physical_cores())
         on_gpu = torch.cuda.is_available()
-        self._tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
         model: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.bfloat16 if on_gpu else torch.float32
         )
         model = model.to("cuda") if on_gpu else model
         model.eval()
         self._room: int | None = getattr(model.config, "max_position_embeddings", None)
-        self._stop = stop_tokens(model, self._tokenizer)
+        self._stop = stop_tokens(model, self.tokenizer)
         self._decoder = open_decoder(model)
 
     def answer(self, rows: list[dict[str, Any]], tell: Callable[..., None]) -> list[dict[str, Any]]:
         """Completions of the rows, in order."""
         from generators.teachers.local_engine import decode
 
-        made = [self._row(row) for row in rows]
+        made = [self.row(row) for row in rows]
         told = time.monotonic()
 
         def step() -> None:
@@ -76,7 +76,7 @@ class Engine:
         """The first row's completion, told in pieces while it is made."""
         from generators.teachers.local_engine import decode
 
-        row = self._row(rows[0])
+        row = self.row(rows[0])
         said = ""
 
         def step() -> None:
@@ -90,13 +90,14 @@ class Engine:
         tell(text=self._text(row.sampled)[len(said) :])
         return [self._completion(row)]
 
-    def _row(self, asked: dict[str, Any]) -> Any:
+    def row(self, asked: dict[str, Any]) -> Any:
+        """The engine's row for a row of a message."""
         from generators.teachers.local_engine import Row
 
         turns = [Message(**message) for message in asked["messages"]]
-        templated = bool(getattr(self._tokenizer, "chat_template", None))
-        text = render(self._tokenizer, turns)
-        tokens = self._tokenizer(text, add_special_tokens=not templated)["input_ids"]
+        templated = bool(getattr(self.tokenizer, "chat_template", None))
+        text = render(self.tokenizer, turns)
+        tokens = self.tokenizer(text, add_special_tokens=not templated)["input_ids"]
         room = asked["max_tokens"] if self._room is None else max(0, self._room - len(tokens))
         return Row(
             tokens=tokens,
@@ -115,7 +116,7 @@ class Engine:
         }
 
     def _text(self, tokens: list[int]) -> str:
-        return str(self._tokenizer.decode(tokens, skip_special_tokens=True))
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
 
 def stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -20,11 +20,13 @@ def problem(
 def candidate(
     completion: str, *, id: str = "c-1", problem_id: str = "p-1", finish_reason: str = "stop",
     hinted: bool = False, index: int = 0, round: int = 1, prompt_tokens: int = 1, tokens: int = 7,
+    reasoning: str | None = None,
 ) -> Candidate:  # fmt: skip
     return Candidate(
         id=id, problem_id=problem_id, prompt_id="t-1", teacher="k-1", sampling="{}", index=index,
         attempt=0, round=round, hinted=hinted, seed=0, max_tokens=64, completion=completion,
-        reasoning=None, finish_reason=finish_reason, prompt_tokens=prompt_tokens, tokens=tokens,
+        reasoning=reasoning, finish_reason=finish_reason, prompt_tokens=prompt_tokens,
+        tokens=tokens,
     )  # fmt: skip
 
 

@@ -44,3 +44,9 @@ def test_every_row_once_in_order_and_one_of_each_kept(texts: list[tuple[str, str
     kept = [(row.problem_id, row.completion.strip()) for row, why in found if why is None]
     assert len(kept) == len(set(kept))
     assert set(kept) == {(p, t.strip()) for p, t in texts}
+
+
+def test_another_way_to_the_same_last_line_is_no_duplicate() -> None:
+    ways = ["1 + 6 is 7", "2 + 5 is 7", "1 + 6  is 7"]
+    rows = [candidate("Answer: 7", id=f"c-{n}", reasoning=way) for n, way in enumerate(ways)]
+    assert [rejection is not None for _, rejection in ExactDedup()(rows)] == [False, False, True]

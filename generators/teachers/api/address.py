@@ -1,10 +1,12 @@
 """One address: what is under way there, how much it bears, and whether it is there at all.
 
 The breaker: after `ROW` faults in a row that say that nobody is there (no connection, time-outs,
-502, 503, 504, 529) and none answered for a second, the address is left alone for a growing time
-and then probed with one request. Any answer of a server, 429 and 400 too, closes it again. A
+502, 503, 504, 529) the address is left alone for a growing time and then probed with one request;
+where the connection stands, nothing must have been answered for a second, too, since a crowded
+server says 503 many times in a row. Any answer of a server, 429 and 400 too, closes it again. A
 failed probe is not counted against its candidate, so that a server that comes back within `OUTAGE`
-seconds loses nothing. Faults of single answers (500, cut bodies, no choices) do not open it.
+seconds loses nothing; one that was never there is given up after `NEVER`. Faults of single answers
+(500, cut bodies, no choices) do not open it.
 """
 
 import random
@@ -12,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from generators.teachers.api.faults import Fault, Refused, Rejected
+from generators.teachers.api.faults import PATIENCE, Fault, Refused, Rejected
 from generators.teachers.api.pace import Bucket, Limit
 from generators.teachers.api.reply import Answer
 
@@ -24,6 +26,8 @@ OPEN_FIRST, OPEN_MOST = 1.0, 30.0
 """Seconds an address is left alone, at first and at most; each is shortened by up to a half."""
 OUTAGE = 600.0
 """Seconds without anybody there after which nobody waits any longer."""
+NEVER = 30.0
+"""The same, for an address where nobody has been at all: it is probably wrong."""
 
 Outcome = Answer | Fault | Rejected | Refused
 """What a request comes to."""
@@ -46,6 +50,8 @@ class Address:
         self.in_flight = 0
         self.limit = Limit(settings.concurrency)
         self.refused: str | None = None
+        self.reached = False
+        """Whether anything was ever answered there."""
         self.paused_until = 0.0
         self._requests = _bucket(settings.requests_per_minute)
         self._prompt = _bucket(settings.prompt_tokens_per_minute)
@@ -57,6 +63,11 @@ class Address:
         self._open_until = 0.0
         self._down_since: float | None = None
         self._probing = False
+
+    @property
+    def load(self) -> float:
+        """What is under way for what it bears; faults in a row weigh, since those end quickly."""
+        return (self.in_flight + ROW * self._row) / self.limit.now
 
     @property
     def open(self) -> bool:
@@ -85,8 +96,11 @@ class Address:
         return max(0.0, *waits)
 
     def given_up(self, now: float) -> bool:
-        """Whether nobody has been there for too long."""
-        return self._down_since is not None and now - self._down_since > OUTAGE
+        """Whether it is not worth waiting for."""
+        if self.paused_until - now > PATIENCE:
+            return True
+        bound = OUTAGE if self.reached else NEVER
+        return self._down_since is not None and now - self._down_since > bound
 
     def take(self, cost: Cost) -> bool:
         """Books a request; whether it is a probe."""
@@ -124,21 +138,23 @@ class Address:
         if fault.crowded and self.limit.crowded(sent, now) and fault.wait:
             self.paused_until = max(self.paused_until, now + fault.wait)
         if fault.down:
-            self._nobody(now)
+            self._nobody(now, there=fault.cause != "connect")
         else:
             self._alive()
 
     def _alive(self) -> None:
+        self.reached = True
         self._row, self._open_for, self._open_until = 0, 0.0, 0.0
         self._down_since = None
 
-    def _nobody(self, now: float) -> None:
+    def _nobody(self, now: float, *, there: bool) -> None:
         if self._row == 0:
             self._row_began = now
         self._row += 1
         if self._down_since is not None and now < self._open_until:
             return  # sent before it was left alone
-        if self._down_since is None and (self._row < ROW or now - self._row_began < 1.0):
+        long = not there or now - self._row_began >= 1.0
+        if self._down_since is None and (self._row < ROW or not long):
             return
         self._down_since = self._down_since or now
         self._open_for = min(OPEN_MOST, 2 * self._open_for or OPEN_FIRST)

@@ -22,6 +22,8 @@ RETRIED = frozenset({408, 409, 425, 429})
 """Statuses below 500 after which the same request may be answered; so may all from 500 on."""
 REJECTED = frozenset({400, 413, 422, 451})
 """Statuses that are about the request itself."""
+PATIENCE = 1800.0
+"""Seconds that rate limits may hold one request up, and that a server may ask us to wait."""
 MESSAGE = 300
 """Characters kept of what a server says."""
 

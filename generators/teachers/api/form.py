@@ -6,7 +6,8 @@ Learned once, kept for the teacher's life, and never by one bad answer:
 - ``n`` goes down to what the server gives: at once when a 400 names ``n``; else after `SHORT`
   answers in a row with fewer choices than asked for (`SHORT_PROVEN` where it has given as many
   before), to the most it gave in them
-- ``seed`` is left out when a 400 says that it is not known
+- where the 400 is about a greedy request, only greedy ones are asked for one by one
+- ``seed`` goes down to 31 bits when a 400 is about it, and is left out after another one
 
 With ``n`` above 1 the seed sent is the first candidate's.
 """
@@ -31,9 +32,9 @@ SHORT = 3
 SHORT_PROVEN = 10
 
 _N = re.compile(r"[`'\"]n[`'\"]|\bn (?:must|should|is|>|=|other)|\bbest_of\b|parameter:? n\b")
-_UNKNOWN = re.compile(
+_WRONG = re.compile(
     r"unsupported|not supported|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
-    r"|invalid|extra (?:field|input)",
+    r"|invalid|extra (?:field|input)|must be|less than|at most|too large|out of range",
     re.IGNORECASE,
 )
 
@@ -55,7 +56,8 @@ class Form:
             )
         self.per_request = settings.n
         self.limit_name = "max_tokens"
-        self.sends_seed = True
+        self._seed_bits = 63
+        self._greedy_alone = False
         self._fixed = {"model": model, **settings.extra}
         if "max_completion_tokens" in self._fixed:
             # The recipe's bound decides; naming the field says only how the server calls it.
@@ -65,6 +67,10 @@ class Form:
         self._short = 0
         self._most = 0
         self._proven = 1
+
+    def most(self, request: Request) -> int:
+        """Completions that one such request may ask for."""
+        return 1 if self._greedy_alone and request.temperature == 0 else self.per_request
 
     def body(self, request: Request, seeds: Sequence[int]) -> bytes:
         """One request for as many completions as there are seeds."""
@@ -79,8 +85,8 @@ class Form:
         else:
             # As `rsfactory.chat.render` does for a model without a chat template.
             said["prompt"] = "\n".join(m.content for m in request.messages if m.content) + "\n"
-        if self.sends_seed:
-            said["seed"] = seeds[0]
+        if self._seed_bits:
+            said["seed"] = seeds[0] & (1 << self._seed_bits) - 1
         if len(seeds) > 1:
             said["n"] = len(seeds)
         try:
@@ -97,7 +103,8 @@ class Form:
         if asked < 2 or asked > self.per_request:
             return ""
         if came >= asked:
-            self._short, self._most = 0, 0
+            if asked > self._most:  # else it is what the short ones gave, too
+                self._short, self._most = 0, 0
             self._proven = max(self._proven, asked)
             return ""
         self._short += 1
@@ -112,16 +119,19 @@ class Form:
 
         A body written before the lesson was learned is simply to be written again.
         """
-        said, text = rejected.message, body.decode("utf-8", "replace")
-        sent = set(json.loads(text))
+        said = rejected.message
+        sent = json.loads(body)
         if "max_completion_tokens" in said and "max_tokens" in sent:
             return self._name("max_completion_tokens")
         if "n" in sent and (rejected.param == "n" or _N.search(said)):
+            if sent["temperature"] == 0:
+                self._greedy_alone = True
+                return "it gives one greedy completion a request"
             return self._at_most(1)
         named = rejected.param == "seed" or re.search(r"\bseed\b", said)
-        if "seed" in sent and named and _UNKNOWN.search(said):
-            self.sends_seed = False
-            return "seed is not known there: it is not sent"
+        if "seed" in sent and named and _WRONG.search(said):
+            self._seed_bits = min(self._seed_bits, 31 if sent["seed"] >= 1 << 31 else 0)
+            return f"it takes seeds of {self._seed_bits} bits"
         return ""
 
     def _at_most(self, n: int) -> str:

@@ -36,7 +36,7 @@ class Line:
         """A place, when it is this request's turn.
 
         Raises:
-            EndpointRefused: Every address refuses us.
+            EndpointRefused: Every address refuses us, or nobody has ever been there.
             NoAnswer: Nobody has been there at any of them for `OUTAGE` seconds.
         """
         future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
@@ -70,8 +70,7 @@ class Line:
     def _pick(self, now: float) -> Address | None:
         best, least = None, float("inf")
         for address in self._addresses:
-            load = address.in_flight / address.limit.now
-            if load < least and address.ready(now):
+            if address.ready(now) and (load := address.load) < least:
                 best, least = address, load
         return best
 
@@ -102,8 +101,10 @@ class Line:
             return EndpointRefused("; ".join(a.refused or "" for a in self._addresses))
         if all(address.given_up(now) for address in left):
             urls = ", ".join(address.url for address in left)
+            if not any(address.reached for address in left):
+                return EndpointRefused(f"nobody answers at {urls}; check address and server")
             return NoAnswer(
-                f"nobody answered at {urls} for {OUTAGE / 60:.0f} minutes; "
-                "see that the server runs, then run the same command again"
+                f"nobody answered at {urls} for {OUTAGE / 60:.0f} minutes, or it asks to wait for "
+                "longer; see that the server runs, then run the same command again"
             )
         return None

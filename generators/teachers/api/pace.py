@@ -6,8 +6,7 @@ of too much, so that a fast server has all of `endpoint.concurrency` within a fe
 
 - Too much is a share of 429, 503, 529 or time-outs above `CROWD` among the latest answers (moving
   average over `MEMORY`): the limit halves, once for the requests then under way. One 503 among
-  many answers is a fault of that request and slows nobody; a first answer that is 429 is all there
-  is to go by, and does.
+  many answers is a fault of that request and slows nobody; three of the first ten do.
 - Latency is no sign by itself: long answers are slow, and a batching server gets slower for each
   the more it does. Only where a window's requests took over `LONG` seconds on average, a token took
   over `QUEUED` times the best seen, and tokens a second did not grow by a tenth over the calm
@@ -19,9 +18,9 @@ import time
 from dataclasses import dataclass
 
 START = 64.0
-CROWD = 0.15
+CROWD = 0.25
 MEMORY = 32
-QUIET = 4
+QUIET = 8
 LONG = 2.0
 QUEUED = 4.0
 BURST = 0.05
@@ -33,6 +32,8 @@ class Window:
     """Answers since the last look."""
 
     began: float
+    limit: float
+    """When it began; so many answers end it."""
     answers: int = 0
     seconds: float = 0.0
     tokens: int = 0
@@ -48,9 +49,9 @@ class Limit:
         self._doubling = True
         self._quiet = 0
         self._share = 0.0
-        self._seen = 0
+        self._seen = 7  # as if so many good answers had been before: one sign is not all
         self._cut = 0.0
-        self._window = Window(time.monotonic())
+        self._window = Window(time.monotonic(), self.now)
         self._calm: tuple[float, float] | None = None
         self._best = 0.0
 
@@ -58,15 +59,15 @@ class Limit:
         """Counts an answer; ``used`` says whether the limit was what held others back."""
         self._note(0.0)
         if used and self.now < self.ceiling:
-            step = 1.0 if self._doubling else (1 + self.ceiling / 64) / self.now
+            step = 1.0 if self._doubling else 1 / self.now
             self.now = min(self.ceiling, self.now + step)
         window = self._window
         window.answers += 1
         window.seconds += now - sent
         window.tokens += tokens
-        if window.answers >= max(self.now, 16):
+        if window.answers >= max(window.limit, 16):
             self._look(window, now)
-            self._window = Window(now)
+            self._window = Window(now, self.now)
 
     def crowded(self, sent: float, now: float) -> bool:
         """Counts a sign of too much; whether all of the address is asked too much."""
@@ -86,7 +87,7 @@ class Limit:
         self.now, self._cut = max(1.0, to), now
         self._doubling, self._quiet = False, 0
         self._share = CROWD / 2
-        self._window = Window(now)
+        self._window = Window(now, self.now)
 
     def _look(self, window: Window, now: float) -> None:
         """Judges a window by its latency."""
@@ -98,8 +99,8 @@ class Limit:
         rate = window.tokens / (now - window.began)
         self._best = min(self._best or each, each)
         if each <= 2 * self._best:
-            self._calm = (self.now, rate)
-        elif self._calm and self.now > self._calm[0] and each > QUEUED * self._best:
+            self._calm = (window.limit, rate)
+        elif self._calm and window.limit > self._calm[0] and each > QUEUED * self._best:
             calm, before = self._calm
             if window.seconds / window.answers > LONG and rate < 1.1 * before:
                 self._reduce(max(calm, self.now * 0.75), now)

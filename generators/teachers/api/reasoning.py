@@ -21,6 +21,8 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 def of_fields(message: dict[str, Any]) -> str | None:
     """Reasoning that the server gives in a field of its own."""
+    if len(message) < 3 and "content" in message and "role" in message:
+        return None  # nothing but role and content
     for name in ("reasoning_content", "reasoning", "thinking"):
         found = message.get(name)
         if isinstance(found, str) and found:

@@ -21,7 +21,7 @@ REASON = 64
 """Characters kept of a finish reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Choice:
     """One completion of a response."""
 
@@ -31,7 +31,7 @@ class Choice:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What a response holds."""
 
@@ -61,7 +61,7 @@ def read(body: bytes) -> Answer | Fault | Rejected | Refused:
         return Fault("choices", f"malformed: {found!r:.60}")
     usage = said.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    return Answer(choices, _count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
+    return Answer(choices, _count(usage, "prompt_tokens"), _tokens(usage))
 
 
 def _loads(body: bytes) -> Any:
@@ -79,6 +79,17 @@ def _count(usage: dict[str, Any], name: str) -> int | None:
     if isinstance(found, bool) or not isinstance(found, int) or found < 0:
         return None
     return found
+
+
+def _tokens(usage: dict[str, Any]) -> int | None:
+    """Tokens of the completions; reasoning that a server counts apart (its total says so) added."""
+    tokens = _count(usage, "completion_tokens")
+    details = usage.get("completion_tokens_details")
+    if tokens is None or not isinstance(details, dict):
+        return tokens
+    thought = _count(details, "reasoning_tokens") or 0
+    apart = (_count(usage, "prompt_tokens") or 0) + tokens + thought
+    return tokens + thought if apart == usage.get("total_tokens") else tokens
 
 
 def _in_order(found: list[Any]) -> list[dict[str, Any]]:

@@ -42,6 +42,15 @@ PLAIN = (Message("user", "What is 1 + 1?"),)
 """A question that no server rejects for what it says."""
 
 
+class PartlyAnswered(NoAnswer):
+    """Some completions of a request were had, others not within the bounds."""
+
+    def __init__(self, message: str, completions: dict[int, Completion]) -> None:
+        """Keeps the position of the seed in its request -> the completion."""
+        super().__init__(message)
+        self.completions = completions
+
+
 class ApiTeacher:
     """A model behind one or more addresses."""
 
@@ -76,13 +85,12 @@ class ApiTeacher:
         self._form = Form(model, settings)
         path = "chat/completions" if settings.api == "chat" else "completions"
         self._addresses: list[Address] = []
-        self._ways: dict[str, tuple[Any, dict[str, str], str | None]] = {}
+        self._ways: dict[str, tuple[URL, str | None]] = {}
         self._headers: dict[str, str] = {}
         for url in addresses:
-            base, headers = reach(url, key)
+            base, self._headers = reach(url, key)  # the same headers for all of them
             self._addresses.append(Address(base, settings))
-            self._ways[base] = (URL(f"{base}/{path}"), headers, proxy_of(base))
-            self._headers |= headers
+            self._ways[base] = (URL(f"{base}/{path}"), proxy_of(base))
         self._mask = Mask(self._headers)
         self.identity = identity or named(model, [a.url for a in self._addresses])
         self.stats = Stats(self._addresses)
@@ -101,16 +109,21 @@ class ApiTeacher:
         """Completions that one request may ask for."""
         return self._form.per_request
 
+    @property
+    def addresses(self) -> int:
+        """At how many addresses it can be asked."""
+        return len(self._addresses)
+
     async def complete(self, request: Request) -> list[Completion]:
         """One completion for every seed, in the order of the seeds; see the module.
 
         Raises:
-            NoAnswer: The bounds were reached, or nobody is there.
+            NoAnswer: The bounds were reached, or nobody is there; `PartlyAnswered` has what came.
             EndpointRefused: Key, model, address or settings are refused.
         """
         if asyncio.get_running_loop() is not self._loop:
             await self._open()
-        seeds, most = request.seeds, self.per_request
+        seeds, most = request.seeds, self._form.most(request)
         if len(seeds) <= most:
             return await self._answer(request, seeds)
         parts = [seeds[start : start + most] for start in range(0, len(seeds), most)]
@@ -137,20 +150,23 @@ class ApiTeacher:
         """Sockets and queue of the loop that runs now."""
         from generators.teachers.api.wire import Wire, sessions
 
-        self._loop = asyncio.get_running_loop()
         self._line = Line(self._addresses)
         self._trial = asyncio.Lock()
-        self._session = sessions(self.settings.timeout, self.settings.connect_timeout)
+        settings = self.settings
+        self._session = sessions(self._headers, settings.timeout, settings.connect_timeout)
         self._wire = Wire(await anext(self._session))
+        self._loop = asyncio.get_running_loop()
 
     async def _answer(self, request: Request, seeds: Sequence[int]) -> list[Completion]:
         """Asks until every seed has its completion."""
         work = Work(request, seeds, self.settings.max_requests)
         try:
-            while batch := work.batch(self.per_request):
+            while batch := work.batch(self._form.most(request)):
                 await self._ask(work, batch)
-        except NoAnswer:
+        except NoAnswer as error:
             self.stats.no_answer += 1
+            if work.completions:
+                raise PartlyAnswered(str(error), work.completions) from error
             raise
         return [work.completions[i] for i in range(len(seeds))]
 
@@ -183,8 +199,8 @@ class ApiTeacher:
         self.stats.requests += 1
         began = time.monotonic()
         try:
-            url, headers, proxy = self._ways[address.url]
-            response = await self._wire.post(url, headers, proxy, body)
+            url, proxy = self._ways[address.url]
+            response = await self._wire.post(url, proxy, body)
             if isinstance(response, Fault | Refused):
                 outcome = response
             elif response.status == 200:
@@ -245,6 +261,8 @@ class ApiTeacher:
                     self._refuse(address, outcome)
                 elif lesson := self._form.taught(outcome, body):
                     self._learn(lesson)
+                elif self._proven:  # by another request, meanwhile
+                    return True
                 else:
                     self._rejected[shape] = (
                         f"{address.url} rejects every request made like this, also a plain "

@@ -25,7 +25,7 @@ ERROR_BODY = 64 * 2**10
 """Bytes read of a body that comes with another status than 200."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """What came back."""
 
@@ -34,9 +34,12 @@ class Response:
     body: bytes
 
 
-async def sessions(timeout: float, connect_timeout: float) -> AsyncGenerator[aiohttp.ClientSession]:
+async def sessions(
+    headers: Mapping[str, str], timeout: float, connect_timeout: float
+) -> AsyncGenerator[aiohttp.ClientSession]:
     """One session, closed with the generator."""
     session = aiohttp.ClientSession(
+        headers=headers,
         connector=aiohttp.TCPConnector(limit=0),  # the addresses' own limits count
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout),
@@ -55,13 +58,11 @@ class Wire:
         """Takes an open session."""
         self._session = session
 
-    async def post(
-        self, url: URL, headers: Mapping[str, str], proxy: str | None, body: bytes
-    ) -> Response | Fault | Refused:
+    async def post(self, url: URL, proxy: str | None, body: bytes) -> Response | Fault | Refused:
         """One request; never raises for what happens on the network."""
         try:
             async with self._session.post(
-                url, data=body, headers=headers, proxy=proxy, allow_redirects=False
+                url, data=body, proxy=proxy, allow_redirects=False
             ) as response:
                 if response.status == 200:
                     return Response(200, response.headers, await _read(response, BODY))
@@ -69,7 +70,7 @@ class Wire:
                 return Response(response.status, response.headers, said)
         except aiohttp.ClientConnectorCertificateError as error:
             return Refused(0, f"its certificate is not valid: {short(str(error))}")
-        except aiohttp.ClientConnectorError as error:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Fault("connect", short(str(error)))
         except TimeoutError as error:
             return Fault("timeout", short(str(error)) or "no answer in time")
@@ -87,6 +88,9 @@ class _TooLarge(Exception):
 
 async def _read(response: aiohttp.ClientResponse, most: int, *, cut: bool = False) -> bytes:
     """The body; above ``most`` bytes its beginning, or else an error. Either way it is closed."""
+    if not cut and (response.content_length or 0) > most:
+        response.close()
+        raise _TooLarge
     blocks: list[bytes] = []
     size = 0
     while block := await response.content.readany():

@@ -12,13 +12,12 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 
-from generators.teachers.api.faults import Fault, Rejected
-from generators.teachers.api.reply import Answer, Choice
+from generators.teachers.api.faults import PATIENCE, Fault, Rejected
+from generators.teachers.api.reply import Answer
 from rsfactory.contracts import Completion, Request
 from rsfactory.errors import NoAnswer
 
 BASE, MOST = 0.5, 30.0
-PATIENCE = 1800.0
 CHARACTERS = 4
 ESTIMATED = "tokens estimated: the server sent no usage"
 
@@ -51,28 +50,29 @@ class Work:
     def answered(self, batch: list[int], answer: Answer, seconds: float) -> list[Completion]:
         """Books the choices on the first of the batch, each on one; the rest stays open."""
         choices = answer.choices[: len(batch)]
-        estimated = answer.tokens is None or (not answer.tokens and any(map(_length, choices)))
+        sizes = [len(choice.text) + len(choice.reasoning or "") for choice in choices]
+        estimated = answer.tokens is None or (not answer.tokens and any(sizes))
         if estimated:
-            tokens = [-(-_length(choice) // CHARACTERS) for choice in choices]
+            tokens = [-(-size // CHARACTERS) for size in sizes]
         else:
-            tokens = shared(answer.tokens or 0, [_length(choice) for choice in choices])
+            tokens = shared(answer.tokens or 0, sizes)
         prompt = answer.prompt_tokens
         if prompt is None:
             prompt = prompt_tokens(self.request)
-        made = [
-            Completion(
+        made: list[Completion] = []
+        for i, choice, count in zip(batch, choices, tokens, strict=False):
+            completion = Completion(
                 text=choice.text,
                 finish_reason=choice.finish_reason,
-                prompt_tokens=0 if place else prompt,
+                prompt_tokens=0 if made else prompt,
                 tokens=count,
                 reasoning=choice.reasoning,
                 requests=self._made[i],
                 seconds=seconds,
-                note=_note(choice.note, ESTIMATED if estimated else ""),
+                note=_note(choice.note, ESTIMATED) if estimated else choice.note,
             )
-            for place, (i, choice, count) in enumerate(zip(batch, choices, tokens, strict=False))
-        ]
-        self.completions.update(zip(batch, made, strict=False))
+            made.append(completion)
+            self.completions[i] = completion
         for i in batch[len(made) :]:
             self._count(i, "fewer completions than asked for")
         return made
@@ -102,14 +102,14 @@ class Work:
         """
         if fault.limited:
             self._be_patient(fault)
+        elif fault.wait and fault.wait > PATIENCE:
+            raise NoAnswer(f"the server asks to wait {fault.wait:.0f} s ({fault.detail})")
         elif counts:
             for i in batch:
                 self._count(i, f"{fault.cause} ({fault.detail})")
-        elif fault.wait and fault.wait > PATIENCE:
-            raise NoAnswer(f"the server asks to wait {fault.wait:.0f} s ({fault.detail})")
         faults = max(self._made[i] for i in batch) - 1
         wait = random.uniform(0, min(MOST, BASE * 2.0 ** min(faults, 10)))
-        return wait if fault.wait is None else min(fault.wait, PATIENCE) + 0.1 * wait
+        return wait if fault.wait is None else fault.wait + 0.1 * wait
 
     def _count(self, i: int, why: str) -> None:
         self._counted[i] += 1
@@ -146,10 +146,6 @@ def shared(total: int, sizes: list[int]) -> list[int]:
         ends.append(ends[-1] + size)
     cuts = [total * end // whole for end in ends]
     return [after - before for before, after in pairwise(cuts)]
-
-
-def _length(choice: Choice) -> int:
-    return len(choice.text) + len(choice.reasoning or "")
 
 
 def _note(*parts: str) -> str:

@@ -42,7 +42,7 @@ def factory(data: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable
     def call(*words: str) -> Said:
         alone = (
             words[0].startswith("-")
-            or words[0] in ("validate", "audit", "sandbox")
+            or words[0] in ("validate", "audit", "sandbox", "install")
             or "--data" in words
         )
         where = [] if alone else ["--data", str(data)]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generators.problems.formats import _last_box, mathematical, problems
+from generators.problems.formats import last_box, mathematical, problems
 from generators.prompts import final_line
 from rsfactory.errors import InputError
 
@@ -132,13 +132,13 @@ def test_mathematical_ends_quickly_on_anything(answer: str) -> None:
 
 @settings(deadline=None)
 @given(st.text(alphabet="ab\\{}", max_size=30).filter(lambda s: s.count("{") == s.count("}")))
-def test_the_last_box_is_found_whole(inside: str) -> None:
+def test_thelast_box_is_found_whole(inside: str) -> None:
     depth = 0
     for character in inside:
         depth += {"{": 1, "}": -1}.get(character, 0)
         if depth < 0 or "\\boxed{" in inside:
             return
-    assert _last_box("\\boxed{1} then \\boxed{" + inside + "} end") == inside.strip()
+    assert last_box("\\boxed{1} then \\boxed{" + inside + "} end") == inside.strip()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Every fault of a server, on real sockets: what is asked again, what is kept, what stops."""
 
+import socket
 import time
 
 import pytest
@@ -20,7 +21,7 @@ def first(fault: str):
     return lambda asked: fault if asked.times == 0 else None
 
 
-@pytest.mark.parametrize("fault", [*RETRIED, "huge"])
+@pytest.mark.parametrize("fault", [*RETRIED, "huge", "huge without length", "gzip bomb"])
 def test_a_fault_is_asked_again(fault: str) -> None:
     with serving(plan=first(fault)) as server, teacher(server.url) as asked:
         [got] = one(asked, 5)
@@ -41,6 +42,22 @@ def test_a_request_ends_in_time_however_it_drips(fault: str) -> None:
         assert got.seconds < 0.4
         assert 0.4 < time.monotonic() - began < 5
         assert asked.stats.retries == {"timeout": 1}
+
+
+def test_a_connection_that_never_stands() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        queue = [socket.socket() for _ in range(3)]
+        for one_more in queue:
+            one_more.setblocking(False)
+            one_more.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        with teacher(url, connect_timeout=0.2, max_requests=2) as asked:
+            began = time.monotonic()
+            with pytest.raises(NoAnswer, match="connect"):
+                one(asked)
+            assert time.monotonic() - began < 3
+        for one_more in queue:
+            one_more.close()
 
 
 def test_no_server_is_no_answer_within_the_bound() -> None:
@@ -137,7 +154,8 @@ def test_a_moderated_prompt_is_no_refusal() -> None:
 
 
 def test_a_mix_of_faults_loses_and_doubles_nothing() -> None:
-    with serving(plan=mixed(0.1)) as server, teacher(server.url, n=2) as asked:
+    faults = (*RETRIED, "silent", "drip", "choices one", "choices unordered", "choices more")
+    with serving(plan=mixed(0.1, faults)) as server, teacher(server.url, n=2, timeout=1) as asked:
         seeds = range(10, 2010)
         pairs = [request(seed, seed + 100_000) for seed in seeds]
         got = ask(asked, *pairs)

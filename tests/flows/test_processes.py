@@ -1,0 +1,105 @@
+"""Several sampling processes at one address: real children, a real server."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from faulty_server import FaultyServer, mixed
+from test_collect import adds_up, answers, by_seed, collect, problems_file, rows_of
+
+from flows.stream_parts import divided
+from rsfactory.errors import ChildDied, InputError, Stopped
+from rsfactory.recipe import EndpointSection
+from rsfactory.store import Store
+
+__all__ = ["answers"]  # a fixture
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    with FaultyServer(plan=by_seed(0.5), seconds=0.01) as made:
+        yield made
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return problems_file(tmp_path / "problems.jsonl", 31)
+
+
+def test_every_candidate_is_asked_for_once_by_one_of_them(server: FaultyServer, file: Path) -> None:
+    result = collect(server, file, sample__processes=3)
+    adds_up(result, 124)
+    assert set(server.asked.values()) == {1}
+    assert server.most <= 3 * (8 // 3)
+    assert result.rounds[0].requests == 124
+    stages = Store(result.folder).seconds(1)
+    assert stages["sample"] < 60
+    alone = collect(server, file, name="alone")
+    assert {row.id for row in rows_of(result)} == {row.id for row in rows_of(alone)}
+
+
+def test_faults_lose_and_double_nothing(server: FaultyServer, file: Path) -> None:
+    server.plan = mixed(0.1)
+    adds_up(collect(server, file, sample__processes=2, endpoint__timeout=2), 124)
+
+
+def test_the_budget_holds_for_all_of_them_together(server: FaultyServer, file: Path) -> None:
+    server.seconds = 0.05
+    with pytest.raises(Stopped, match="budget is used up"):
+        collect(server, file, sample__processes=2, budget="0.5ktok")
+    asked = len(server.seen)
+    assert asked < 124
+    adds_up(collect(server, file, sample__processes=2, budget="1Mtok"), 124)
+    assert set(server.asked.values()) == {1}
+
+
+def test_a_refusal_stops_the_run_and_leaves_no_process(server: FaultyServer, file: Path) -> None:
+    server.plan = lambda asked: "status 401"
+    with pytest.raises(InputError, match="401"):
+        collect(server, file, sample__processes=2)
+    assert not _children()
+
+
+def test_a_killed_child_stops_the_run_which_continues(server: FaultyServer, file: Path) -> None:
+    server.seconds = 0.2
+
+    def kill() -> None:
+        end = time.monotonic() + 30
+        while time.monotonic() < end and len(server.seen) < 20:
+            time.sleep(0.01)
+        os.kill(_children()[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(ChildDied, match="sampling process"):
+        collect(server, file, sample__processes=2)
+    killer.join()
+    assert not _children()
+    server.seconds = 0.0
+    adds_up(collect(server, file, sample__processes=2), 124)
+    assert sum(server.asked.values()) <= 124 + 2 * 4
+
+
+def test_limits_are_divided() -> None:
+    whole = EndpointSection(concurrency=9, requests_per_minute=60)
+    part = divided(whole, 2)
+    assert (part.concurrency, part.requests_per_minute) == (4, 30)
+    assert part.prompt_tokens_per_minute is None
+
+
+def test_they_are_for_addresses_only(file: Path) -> None:
+    with pytest.raises(InputError, match="behind an address"):
+        collect(None, file, sample__processes=2)
+
+
+def _children() -> list[int]:
+    return [
+        child.pid
+        for child in psutil.Process().children(recursive=True)
+        if "flows.stream_child" in " ".join(child.cmdline())
+    ]
