@@ -1,7 +1,8 @@
-"""SIGKILL while a server is asked: nothing lost, nothing twice, only what was in flight asked again.
+"""SIGKILL while a server is asked: nothing lost or doubled, only what was in flight asked again.
 
     python -m benchmarks.kill_sampling                 # 50 kills, 4,000 candidates
     python -m benchmarks.kill_sampling --share 0.1     # a tenth of the requests fail in some way
+    python -m benchmarks.kill_sampling --processes 2
 
 ``factory run collect`` is killed at random moments of its whole life, imports and export included,
 and the same command is started again, until it ends; then another run begins in a new folder, until
@@ -26,13 +27,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from faulty_server import FaultyServer, mixed, text_of
 
 from rsfactory.store import CANDIDATES, VERDICTS, Store
 
+ROOT = Path(__file__).parent.parent
 FACTORY = [sys.executable, "-c", "from flows.commands import main; main()"]
 """The command of this checkout, whichever is installed."""
 SETTLED = 0.3
@@ -51,6 +52,7 @@ class Plan:
     share: float = 0.0
     """Of the requests, that fail in some way."""
     shard_size: int = 256
+    processes: int = 1
 
     @property
     def candidates(self) -> int:
@@ -90,6 +92,7 @@ def command(url: str, folder: Path, plan: Plan) -> list[str]:
         "sample.shard_size": plan.shard_size,
         "endpoint.concurrency": plan.in_flight,
         "endpoint.n": 1,
+        "sample.processes": plan.processes,
     }
     return [
         *FACTORY, "run", "collect", "--json", "--run", "killed", "--data", str(folder / "data"),
@@ -193,14 +196,18 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=1000)
     parser.add_argument("--in-flight", type=int, default=32)
     parser.add_argument("--share", type=float, default=0.0, help="of requests that fail")
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    plan = Plan(problems=given.problems, in_flight=given.in_flight, share=given.share)
+    plan = Plan(
+        problems=given.problems, in_flight=given.in_flight, share=given.share,
+        processes=given.processes,
+    )  # fmt: skip
     began = time.monotonic()
     seen = kill(plan, given.kills, given.seed)
     print(
         f"{seen.kills} kills over {seen.runs} runs of {plan.candidates} candidates, "
-        f"{plan.in_flight} in flight, {plan.share:.0%} faults, {time.monotonic() - began:.0f} s: "
+        f"{plan.in_flight} in flight, {plan.share:.0%} faults, {plan.processes} processes, {time.monotonic() - began:.0f} s: "
         f"in flight at a kill {seen.lost_in_flight} in all, {seen.most_in_flight} at most; "
         f"asked again {seen.repeated} of at most {seen.kills * plan.in_flight}; "
         f"faults: {seen.faults or 'none'}"

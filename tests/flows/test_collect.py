@@ -1,6 +1,8 @@
 """`factory run collect` from end to end: scripted, and with a real HTTP server on the loopback."""
 
 import json
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,11 +33,11 @@ from rsfactory.store import (
 
 GOLD = 7
 SAID = {
-    "right": ("It is seven, as counting shows. #### 7", "stop", None),
+    "right": ("3 and 4 are counted together: 3 + 4 = 7. #### 7", "stop", None),
     "wrong": ("It is eight, as counting shows. #### 8", "stop", None),
     "thought": ("So it is #### 7", "stop", "Let us count: one, two, seven."),
-    "right, cut": ("It is seven, as counting shows. #### 7", "length", None),
-    "cut": ("It is, as counting", "length", None),
+    "right, short": ("It is seven, as counting shows. #### 7", "length", None),
+    "short": ("It is, as counting", "length", None),
     "filtered": ("It is seven, as counting shows. #### 7", "content_filter", None),
     "strange": ("It is seven, as counting shows. #### 7", "eos", None),
     "nothing": ("", "stop", None),
@@ -62,7 +64,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         faulty_server, "CHANGED", {**faulty_server.CHANGED, **{n: _said(n) for n in SAID}}
     )
-    monkeypatch.setenv("OPENAI_API_KEY", "a key")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
 
 
 def number(asked: Asked) -> int:
@@ -193,7 +195,7 @@ def test_more_problems_are_added(server: FaultyServer, file: Path) -> None:
 
 def test_a_higher_limit_redoes_only_what_was_cut(server: FaultyServer, file: Path) -> None:
     def plan(asked: Asked) -> str:
-        return "cut" if asked.body["max_tokens"] < 100 and number(asked) < 4 else "right"
+        return "short" if asked.body["max_tokens"] < 100 and number(asked) < 4 else "right"
 
     server.plan = plan
     first = collect(server, file, sample__max_tokens=50, select__max_per_problem=4)
@@ -247,7 +249,7 @@ def test_answers_of_another_run_are_taken_over(server: FaultyServer, file: Path)
 
 @pytest.mark.parametrize(
     ("name", "outcome", "rule"),
-    [("right, cut", "truncated", "outcome"), ("cut", "truncated", "outcome"),
+    [("right, short", "truncated", "outcome"), ("short", "truncated", "outcome"),
      ("filtered", "correct", "finish"), ("strange", "correct", "finish"),
      ("nothing", "unparsed", "outcome")],
 )  # fmt: skip
@@ -292,3 +294,194 @@ def test_a_budget_ends_the_run_and_a_higher_one_continues(server: FaultyServer, 
     result = collect(server, file, budget="1Mtok")
     adds_up(result, 48)
     assert len(server.seen) == 48
+
+
+RATES = [0.0, 0.2, 0.5, 0.8, 1.0]
+
+
+def with_rates(asked: Asked) -> str:
+    """Problem i is solved in a known share of the seeds."""
+    return "right" if asked.seed % 997 < 997 * RATES[number(asked) % len(RATES)] else "wrong"
+
+
+@pytest.mark.parametrize(
+    ("policy", "more", "reasons"),
+    [
+        ("correct", {}, {"correct", "num_samples"}),
+        ("correct", {"adaptive__hopeless": 4}, {"correct", "num_samples", "hopeless"}),
+        ("interval", {"adaptive__width": 0.42}, {"interval", "num_samples"}),
+        ("difficulty", {"adaptive__correct": 4}, {"difficulty", "num_samples"}),
+    ],
+)
+def test_a_policy_asks_until_it_has_enough(
+    server: FaultyServer, tmp_path: Path, policy: str, more: dict[str, Any], reasons: set[str]
+) -> None:
+    server.plan = with_rates
+    file = problems_file(tmp_path / "p.jsonl", 40)
+    result = collect(server, file, adaptive__policy=policy, sample__num_samples=12, **more)
+    rows = rows_of(result)
+    adds_up(result, len(rows))
+    assert set(server.asked.values()) == {1}
+    store = Store(result.folder)
+    rates = store.read(PASS_RATES)
+    asked = Counter(row.problem_id for row in rows)
+    outcomes = {v.candidate_id: v.outcome for v in store.read(VERDICTS)}
+    right = Counter(row.problem_id for row in rows if outcomes[row.id] == "correct")
+    assert {rate.problem_id: rate.asked for rate in rates} == dict(asked)
+    assert all(rate.correct == right[rate.problem_id] for rate in rates)
+    assert all(rate.asked <= 12 and 0 <= rate.low <= rate.high <= 1 for rate in rates)
+    assert all(0 <= rate.mean <= 1 for rate in rates)
+    assert {rate.stopped_by for rate in rates} <= reasons
+    assert len({rate.stopped_by for rate in rates}) > 1
+    for rate in rates:
+        if rate.stopped_by == "num_samples":
+            assert rate.asked == 12
+        if rate.stopped_by == "hopeless":
+            assert (rate.asked, rate.correct) == (4, 0)
+        if rate.stopped_by == "correct":
+            assert rate.correct == 1
+    assert len(rows) < 40 * 12
+
+
+def test_pass_rates_are_unbiased_under_the_stopping_rule(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    """600 problems solved in 0.4 of the seeds: the plain share would be 0.55 or so."""
+    server.plan = by_seed(0.4)
+    file = problems_file(tmp_path / "p.jsonl", 600)
+    result = collect(
+        server, file, adaptive__policy="correct", adaptive__correct=2, sample__num_samples=8,
+        sample__shard_size=500, endpoint__concurrency=32,
+    )  # fmt: skip
+    [report] = result.rounds
+    assert report.pass_rate_low <= 0.4 <= report.pass_rate_high
+    assert abs(report.pass_rate - 0.4) < 0.05
+    rates = Store(result.folder).read(PASS_RATES)
+    assert sum(rate.correct / rate.asked for rate in rates) / 600 > 0.46
+
+
+@pytest.mark.parametrize("policy", ["correct", "interval"])
+def test_a_policy_goes_on_behind_its_first_waves(
+    server: FaultyServer, file: Path, policy: str
+) -> None:
+    """A budget ends the run while problems are open; the rerun ends as if it had not."""
+    server.plan = with_rates
+    settings = {"adaptive__policy": policy, "sample__num_samples": 10}
+    with pytest.raises(Stopped):
+        collect(server, file, name="x", budget=f"{12 * 17}tok", endpoint__concurrency=1, **settings)
+    assert 12 <= len(server.seen) <= 14
+    stopped = collect(server, file, name="x", **settings)
+    adds_up(stopped, len(rows_of(stopped)))
+    calm = collect(server, file, name="calm", **settings)
+    seen = [{(c.id, c.completion) for c in rows_of(run)} for run in (stopped, calm)]
+    assert seen[0] == seen[1]
+    assert max(server.asked.values()) == 2  # once for each run
+
+
+def test_more_samples_continue_a_policy(server: FaultyServer, file: Path) -> None:
+    server.plan = with_rates
+    collect(server, file, adaptive__policy="correct", sample__num_samples=3)
+    first = len(server.seen)
+    more = collect(server, file, adaptive__policy="correct", sample__num_samples=9)
+    adds_up(more, len(rows_of(more)))
+    assert set(server.asked.values()) == {1}
+    assert len(server.seen) > first
+    with open_catalog(Store(more.folder)) as catalog:
+        rows = catalog.execute("SELECT asked, correct, stopped_by FROM pass_rates").fetchall()
+    assert len(rows) == 12
+    assert all(asked == 9 or correct for asked, correct, _ in rows)
+
+
+def test_failed_problems_are_asked_again_with_the_answer(server: FaultyServer, file: Path) -> None:
+    def plan(asked: Asked) -> str:
+        hinted = str(GOLD) in asked.body["messages"][-1]["content"].replace("<7>", "")
+        return "right" if hinted or number(asked) % 2 else "wrong"
+
+    server.plan = plan
+    result = collect(server, file, rationalize__num_samples=2)
+    adds_up(result, 48 + 12)
+    assert result.rounds[0].hinted_sampled == 12
+    assert result.rounds[0].hinted_correct == 12
+    rows = [r for r in selected_rows(Store(result.folder)) if r["hinted"]]
+    assert rows
+    assert all(str(GOLD) not in row["prompt"].replace("<7>", "") for row in rows)
+    assert collect(server, file, rationalize__num_samples=2).rounds == result.rounds
+    assert len(server.seen) == 60
+
+
+def test_a_majority_decides_about_a_server(server: FaultyServer, file: Path) -> None:
+    server.plan = lambda asked: "right" if asked.seed % 5 else "wrong"
+    settings = {"problems__verifier": "majority", "sample__num_samples": 8}
+    result = collect(server, file, **settings)
+    adds_up(result, 96)
+    assert result.rounds[0].correct > result.rounds[0].wrong
+    with pytest.raises(InputError, match="--reuse c"):
+        collect(server, file, **{**settings, "sample__num_samples": 9})
+    more = collect(
+        server, file, name="d", sample__reuse=["c"], **{**settings, "sample__num_samples": 9}
+    )
+    adds_up(more, 108)
+    assert len(server.seen) == 108
+
+
+def test_a_judge_behind_the_server_decides(server: FaultyServer, file: Path) -> None:
+    result = collect(
+        server, file, problems__verifier="judge", judge__teacher="scripted", judge__votes=1,
+        sample__num_samples=2,
+    )  # fmt: skip
+    adds_up(result, 24)
+
+
+def test_problems_whose_gold_is_bad_say_so(server: FaultyServer, tmp_path: Path) -> None:
+    file = problems_file(tmp_path / "p.jsonl", 3)
+    file.write_text(file.read_text().replace('"7"', '"\\\\frac{"', 1))
+    settings = {"adaptive__policy": "correct", "sample__num_samples": 10}
+    result = collect(server, file, **settings)
+    rates = {rate.stopped_by: rate for rate in Store(result.folder).read(PASS_RATES)}
+    assert result.rounds[0].unverifiable == 4
+    assert rates["unverifiable"].mean is None
+    adds_up(result, len(rows_of(result)))
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [("status 401", "OPENAI_API_KEY"), ("status 404", "model's name"), ("status 403", "may not")],
+)
+def test_a_refusal_says_why(server: FaultyServer, file: Path, plan: str, words: str) -> None:
+    server.plan = lambda asked: plan
+    with pytest.raises(InputError, match=words) as error:
+        collect(server, file)
+    assert "secret" not in str(error.value)
+    assert len(server.seen) <= 8
+    server.plan = by_seed(0.5)
+    adds_up(collect(server, file), 48)
+
+
+def test_faults_lose_nothing(server: FaultyServer, tmp_path: Path) -> None:
+    file = problems_file(tmp_path / "p.jsonl", 100)
+    faulty = faulty_server.mixed(0.1)
+    server.plan = lambda asked: faulty(asked) or "right"
+    result = collect(server, file, endpoint__concurrency=32)
+    adds_up(result, 400)
+    assert result.rounds[0].correct == 400
+    assert result.rounds[0].requests >= 400
+
+
+def test_a_server_that_dies_and_comes_back(server: FaultyServer, tmp_path: Path) -> None:
+    file = problems_file(tmp_path / "p.jsonl", 60)
+    server.seconds = 0.02
+    timer = threading.Timer(0.6, lambda: (server.stop(), time.sleep(1.5), server.start()))
+    timer.start()
+    try:
+        result = collect(server, file, endpoint__concurrency=4)
+    finally:
+        timer.join()
+    adds_up(result, 240)
+
+
+def test_a_storm_of_limits(server: FaultyServer, tmp_path: Path) -> None:
+    file = problems_file(tmp_path / "p.jsonl", 10)
+    server.plan = lambda asked: "right" if asked.times >= 3 else "status 429 after 0.05"
+    result = collect(server, file, endpoint__concurrency=16)
+    adds_up(result, 40)
+    assert result.rounds[0].correct == 40
