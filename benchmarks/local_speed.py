@@ -85,7 +85,7 @@ def local(given: argparse.Namespace) -> Callable[[], list[int]]:
 
 
 def generate(given: argparse.Namespace) -> Callable[[], list[int]]:
-    """transformers' `generate`, with the prefix read once where the name says so."""
+    """Transformers' `generate`, with the prefix read once where the name says so."""
     import torch
     from transformers import AutoModelForCausalLM
 

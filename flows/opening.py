@@ -40,6 +40,9 @@ from trainers.process import TrlTrainer
 RECORDED = ("torch", "transformers", "trl", "polars", "duckdb", "math-verify", "reasoning-gym")
 """Packages whose versions a run records."""
 
+OF_TRACES = ("completion", "reasoning", "finish_reason")
+"""Names of columns that traces have and problems do not (``--map``)."""
+
 MIN_HELD_OUT = 32
 """Fewer held-out problems say too little: with 32 the interval is about 0.17 wide on each side."""
 
@@ -92,8 +95,11 @@ def open_run(
 
 def _sources(recipe: Recipe, seed: int, reporter: Reporter) -> tuple[ProblemSet, ProblemSet | None]:
     section = recipe.problems
+    columns = section.columns
+    if teachers.is_archive(recipe.sample.teacher) and not teachers.is_archive(section.source):
+        columns = {name: column for name, column in columns.items() if name not in OF_TRACES}
     source = open_source(
-        section.source, params=section.params, columns=section.columns,
+        section.source, params=section.params, columns=columns,
         verifier=section.verifier, seed=seed, limit=section.limit,
         purpose="both" if section.held_out is None and recipe.flow == "star" else "train",
         gold=deciders.needs_gold(section.verifier),
@@ -108,7 +114,7 @@ def _sources(recipe: Recipe, seed: int, reporter: Reporter) -> tuple[ProblemSet,
         params=section.params if same else {},
         licence=section.licence if same else None,
         provenance=section.provenance if same else None,
-        columns=section.columns,
+        columns=columns,
         verifier=None if grouped else section.verifier,  # agreement measures no accuracy
         seed=seed, limit=None, purpose="held_out" if section.held_out else "both",
         gold=deciders.needs_gold(section.verifier),  # else `deciders.check` says what has none

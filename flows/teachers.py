@@ -114,16 +114,18 @@ def check(name: str, recipe: Recipe) -> None:
     teacher(name, recipe, Path(os.devnull)).close()
 
 
-def archive(recipe: Recipe) -> "DatasetTeacher":
-    """The traces that the recipe's teacher names.
+def archive(recipe: Recipe, log: Callable[[str], None]) -> "DatasetTeacher":
+    """The traces that the recipe's teacher names; ``log`` is told what is left out of them.
 
     Raises:
         InputError: They are not there, or not understood.
     """
     from generators.teachers.dataset import DatasetTeacher
+    from generators.traces import FIELDS
 
     spec = recipe.sample.teacher.partition(":")[2]
-    return DatasetTeacher(spec, columns=recipe.problems.columns)
+    columns = {name: c for name, c in recipe.problems.columns.items() if name in FIELDS}
+    return DatasetTeacher(spec, columns=columns, log=log)
 
 
 def _vllm(folder: Path, identity: str, recipe: Recipe, log: Path) -> Teacher:

@@ -91,7 +91,7 @@ def _row(run: Run, target: str, candidate: Candidate, problem: Problem) -> Train
         prompt_id=prompt.id,
         system=prompt.system,
         prompt=turns[-1].content,
-        completion=candidate.completion,
+        completion=candidate.trace,
     )
 
 
