@@ -77,7 +77,7 @@ class Books:
         round: int,
         agenda: Agenda,
         problems: Mapping[str, Problem],
-        teacher: Teacher,
+        teacher: Remote,
     ) -> None:
         self._run, self._round, self._agenda = run, round, agenda
         self._counts: Counts | None = getattr(teacher, "stats", None)
