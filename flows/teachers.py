@@ -12,6 +12,7 @@ from generators.models import checkpoint_id, resolve
 from generators.teachers import DESCRIBED, LocalTeacher, ScriptedJudge, ScriptedTeacher
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError
+from rsfactory.machine import OPENAI_KEY as KEY
 from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint, Problem
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SCRIPTED = "scripted"
 STUDENTS = ("student", "vllm:student")
-KEY = "OPENAI_API_KEY"
 
 
 def is_scripted(name: str) -> bool:
