@@ -20,7 +20,7 @@ from flows.select import check, select
 from flows.start import base_checkpoint
 from flows.teachers import is_student
 from flows.traces import read_traces
-from flows.verify import verify
+from flows.verify import verify_missing
 from rsfactory.errors import Stopped
 from rsfactory.recipe import Recipe
 
@@ -51,16 +51,15 @@ def collect(run: Run) -> RunResult:
     try:
         if not read_traces(run, problems):
             sample(run, 1, problems, student)
-            verdicts = verify(run, 1, by_id)
-            rationalize(run, 1, problems, verdicts, student)
+            verify_missing(run, 1, by_id)
+            rationalize(run, 1, problems, student)
     except Stopped as error:
         if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
             raise  # a majority that has decided takes no more candidates
         ended = error
-    verify(run, 1, by_id)
+    verify_missing(run, 1, by_id)
     check(run, 1, by_id)
-    chosen = select(run, 1)
-    report(run, problems, student, chosen)
+    report(run, problems, student, select(run, 1))
     export(run)
     if ended is not None:
         raise ended

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from flows.context import Run
-from flows.export import selected_rows, to_bytes
+from flows.export import write_selected
 from flows.gate import round_report
 from flows.pass_rates import pass_rates
 from flows.report import write_report
@@ -11,7 +11,7 @@ from flows.result import FILES, round_row
 from flows.tasks import publish_table
 from flows.teachers import is_archive
 from rsfactory.records import Checkpoint, Gate, Problem, Selection
-from rsfactory.store import ROUNDS, write_file
+from rsfactory.store import ROUNDS
 
 
 def report(
@@ -29,7 +29,5 @@ def report(
 
 def export(run: Run) -> None:
     """Writes the selected rows with their history, as Parquet and as JSON Lines."""
-    rows = selected_rows(run.store)
-    for name in FILES:
-        write_file(run.store.folder / name, to_bytes(rows, name[name.index(".") :]))
+    write_selected(run.store, [run.store.folder / name for name in FILES])
     write_report(run.store, run.store.folder / "report.html")

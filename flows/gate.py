@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flows.context import Run
+from flows.decided import decided
+from flows.decided import outcomes as outcomes_of
 from flows.meter import spent_of
 from flows.pass_rates import mean_of_round, newest_rates, pass_rates
 from flows.problems import training
@@ -25,10 +27,9 @@ from rsfactory.records import (
     Outcome,
     RoundReport,
     Selection,
-    newest,
 )  # fmt: skip
 from rsfactory.stats import Interval, paired_change
-from rsfactory.store import CANDIDATES, ROUNDS, SELECTIONS, TRAINING_ROWS, VERDICTS
+from rsfactory.store import CANDIDATES, ROUNDS, SELECTIONS, TRAINING_ROWS
 
 
 def change_between(before: Evaluation, after: Evaluation) -> Interval:
@@ -97,28 +98,28 @@ def round_report(
     gate_reason: str,
 ) -> RoundReport:
     """What a round sampled, verified and selected; accuracy and training are left open."""
-    rows = run.store.read(CANDIDATES, round)
-    candidates = newest(rows)
-    verdicts = {v.candidate_id: v.outcome for v in run.store.read(VERDICTS, round)}
-    outcomes = Counter(verdicts[c.id] for c in candidates)
-    hinted = [c for c in candidates if c.hinted]
+    attempts = run.store.columns(CANDIDATES, round, ["id"]).height
+    rows = decided(run.store, round)
+    hinted = rows.filter(rows["hinted"])
+    outcomes = Counter(outcome for _, outcome in outcomes_of(rows))
+    hinted_outcomes = Counter(outcome for _, outcome in outcomes_of(hinted))
     rate = mean_of_round(newest_rates(run, round))
     spent = spent_of(run.store, round)
     return RoundReport(
-        id=content_id("d", run.name, round, len(rows)),
+        id=content_id("d", run.name, round, attempts),
         run=run.name,
         round=round,
         sampler=checkpoint.id if checkpoint else run.recipe.sample.teacher,
         checkpoint_id=checkpoint.id if checkpoint else "",
-        problems=len({c.problem_id for c in candidates}),
-        sampled=len(candidates),
+        problems=rows["problem_id"].n_unique(),
+        sampled=len(rows),
         correct=outcomes[Outcome.CORRECT],
         wrong=outcomes[Outcome.WRONG],
         unparsed=outcomes[Outcome.UNPARSED],
         truncated=outcomes[Outcome.TRUNCATED],
         unverifiable=outcomes[Outcome.UNVERIFIABLE],
         hinted_sampled=len(hinted),
-        hinted_correct=sum(verdicts[c.id] is Outcome.CORRECT for c in hinted),
+        hinted_correct=hinted_outcomes[Outcome.CORRECT],
         selected=sum(s.selected for s in selections),
         rejected_by=json.dumps(rejections(selections)),
         pool=0,
@@ -139,7 +140,7 @@ def round_report(
         requests=spent.requests,
         prompt_tokens=spent.prompt_tokens,
         cost=spent.cost(run.meter.prices),
-        attempts=len(rows),
+        attempts=attempts,
     )
 
 

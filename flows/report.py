@@ -13,7 +13,15 @@ from flows.plot import Line, Point, plot
 from flows.result import RunResult, load_result
 from flows.tallies import SHOWN, cells
 from rsfactory.records import Candidate, Evaluation, Outcome, Problem, RoundReport
-from rsfactory.store import CANDIDATES, PROBLEMS, SELECTIONS, VERDICTS, Store, write_file
+from rsfactory.store import (
+    CANDIDATES,
+    PROBLEMS,
+    SELECTIONS,
+    VERDICTS,
+    Store,
+    read_shard,
+    write_file,
+)
 
 CSS = """
 :root { color-scheme: light dark; --line: light-dark(#d8dce2, #3a3f47);
@@ -254,7 +262,7 @@ def _examples_of(store: Store, round: int) -> list[tuple[str, str]]:
     problems = {p.id: p for p in store.read(PROBLEMS, round)}
     outcomes = {v.candidate_id: v for v in store.read(VERDICTS, round)}
     selected = {s.candidate_id for s in store.read(SELECTIONS, round) if s.selected}
-    candidates = [c for c in store.read(CANDIDATES, round) if c.id in outcomes]
+    shards = store.shards(CANDIDATES, round)
     wanted = (
         ("Correct and selected", lambda c: c.id in selected and not c.hinted),
         ("Wrong", lambda c: outcomes[c.id].outcome is Outcome.WRONG and not c.hinted),
@@ -263,7 +271,8 @@ def _examples_of(store: Store, round: int) -> list[tuple[str, str]]:
     )  # fmt: skip
     found = []
     for title, fits in wanted:
-        candidate = next((c for c in candidates if fits(c) and c.problem_id in problems), None)
+        rows = (c for shard in shards for c in read_shard(CANDIDATES, shard) if c.id in outcomes)
+        candidate = next((c for c in rows if fits(c) and c.problem_id in problems), None)
         if candidate is not None:
             text = _example(problems[candidate.problem_id], candidate)
             found.append((title, f"{text}\n\n{outcomes[candidate.id].reason}"))

@@ -12,13 +12,15 @@ from filters.verify import GROUP_VERIFIERS
 from flows import known, stream, stream_parts
 from flows.asking import asking_of, policy_for, record_prompts
 from flows.context import Run
+from flows.decided import decided
+from flows.decided import outcomes as outcomes_of
 from flows.tasks import log, shard_task
-from flows.verify import verify
+from flows.verify import verify, verify_missing
 from generators.agenda import Agenda, Fixed, Policy
 from generators.engine import Remote
 from generators.sample import PlannedShard, sample_planned, shard_of, shards_of
 from rsfactory.contracts import Progress, Teacher
-from rsfactory.records import Candidate, Checkpoint, Outcome, Problem, Verdict, newest
+from rsfactory.records import Candidate, Checkpoint, Outcome, Problem
 from rsfactory.store import CANDIDATES, SELECTIONS, Table
 
 
@@ -38,7 +40,6 @@ def rationalize(
     run: Run,
     round: int,
     problems: Sequence[Problem],
-    verdicts: Mapping[str, Verdict],
     checkpoint: Checkpoint | None,
 ) -> None:
     """Samples failed problems again with the answer hinted (STaR, Zelikman et al., 2022).
@@ -50,9 +51,9 @@ def rationalize(
     if not run.recipe.rationalize.num_samples:
         return
     outcomes: dict[str, set[Outcome]] = {}
-    for candidate in newest(run.store.read(CANDIDATES, round)):
-        if not candidate.hinted:
-            outcomes.setdefault(candidate.problem_id, set()).add(verdicts[candidate.id].outcome)
+    rows = decided(run.store, round)
+    for problem_id, outcome in outcomes_of(rows.filter(~rows["hinted"])):
+        outcomes.setdefault(problem_id, set()).add(outcome)
     ours = {Outcome.UNVERIFIABLE}
     failed = [
         p for p in problems
@@ -83,7 +84,7 @@ def _sample(
     known.recover(run, round)
     known.reuse(run, asking, problems, policy.num_samples)
     if not isinstance(policy, Fixed):
-        verify(run, round, by_id)
+        verify_missing(run, round, by_id)
     agenda = Agenda(problems, asking, policy, known.known(run, asking, run.max_tokens()))
     known.refuse_growing_groups(run, round, agenda, problems)
     record_prompts(run, round, problems, hinted=hinted)

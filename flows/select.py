@@ -1,21 +1,24 @@
 """Checks and selection: which candidates of a round go to training, and why the others do not."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from filters.checks import CHECKS, flags_of
+from filters.dedup import key as same_trace
 from filters.select import select_candidates
 from flows.context import Run, training_set
 from flows.tasks import log, shard_task
 from flows.verify import part_of
 from rsfactory.ids import content_id
 from rsfactory.recipe import treatment
-from rsfactory.records import Candidate, Flag, Problem, Selection, newest
+from rsfactory.records import Candidate, Outcome, Problem, Selection, Verdict, newest
 from rsfactory.store import CANDIDATES, FLAGS, SELECTIONS, VERDICTS, read_shard
 
 
-def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:
+def check(run: Run, round: int, problems: dict[str, Problem]) -> None:
     """Flags of a round's candidates, one flag shard a candidate shard."""
     shards = run.store.shards(CANDIDATES, round)
     missing = [shard for shard in shards if not run.store.has(FLAGS, round, part_of(shard))]
@@ -25,7 +28,6 @@ def check(run: Run, round: int, problems: dict[str, Problem]) -> list[Flag]:
             _check_shard(run, round, problems, shard)
             if long:
                 run.reporter.advance(done)
-    return run.store.read(FLAGS, round)
 
 
 def _check_shard(run: Run, round: int, problems: dict[str, Problem], shard: Path) -> None:
@@ -42,7 +44,8 @@ def select(run: Run, round: int) -> list[Selection]:
     Exact duplicates are looked for in this round and in all earlier selected ones. Where nothing is
     trained, candidates may be added later: every set of candidates has a selection of its own.
     """
-    rows = run.store.read(CANDIDATES, round)
+    outcomes = _verdicts(run, round)
+    rows = list(_lean(run, round, outcomes))
     candidates = newest(rows)
     part, target = "round", training_set(run, round)
     if run.recipe.flow == "collect":
@@ -50,20 +53,29 @@ def select(run: Run, round: int) -> list[Selection]:
         part = f"{len(rows):09d}-{content_id('set', sorted(row.id for row in rows))}"
         target = f"{target}/{part}"
     if not run.store.has(SELECTIONS, round, part):
-        decided = _decide(run, round, candidates, target)
+        decided = _decide(run, round, candidates, outcomes, target)
         run.store.write(SELECTIONS, round, part, decided)
         log(f"selected {sum(r.selected for r in decided)} of {len(decided)} candidates")
+        return decided
     return read_shard(SELECTIONS, run.store.path(SELECTIONS, round, part))
 
 
-def _decide(run: Run, round: int, candidates: Sequence[Candidate], target: str) -> list[Selection]:
+def _decide(
+    run: Run,
+    round: int,
+    candidates: Sequence[Candidate],
+    verdicts: Mapping[str, Verdict],
+    target: str,
+) -> list[Selection]:
+    rejecting = {name for name in CHECKS if treatment(run.recipe, name) == "reject"}
+    shards = run.store.shards(FLAGS, round)
     decided = select_candidates(
         candidates,
-        {v.candidate_id: v for v in run.store.read(VERDICTS, round)},
-        run.store.read(FLAGS, round),
+        verdicts,
+        [f for shard in shards for f in read_shard(FLAGS, shard) if f.check in rejecting],
         earlier=_selected_before(run, round),
         max_per_problem=run.recipe.select.max_per_problem,
-        reject_flags=[n for n in CHECKS if treatment(run.recipe, n) == "reject"],
+        reject_flags=rejecting,
         max_length=run.recipe.sft.max_length,
         finish_reasons=run.recipe.select.finish_reasons,
     )
@@ -84,4 +96,46 @@ def _decide(run: Run, round: int, candidates: Sequence[Candidate], target: str) 
 def _selected_before(run: Run, round: int) -> list[Candidate]:
     rounds = [r for r in run.store.rounds(SELECTIONS) if r < round]
     chosen = {s.candidate_id for r in rounds for s in run.store.read(SELECTIONS, r) if s.selected}
-    return [c for r in rounds for c in run.store.read(CANDIDATES, r) if c.id in chosen]
+    shards = [shard for r in rounds for shard in run.store.shards(CANDIDATES, r)]
+    return [_marked(c) for s in shards for c in read_shard(CANDIDATES, s) if c.id in chosen]
+
+
+def _verdicts(run: Run, round: int) -> dict[str, Verdict]:
+    """Verdicts by candidate, with what selection reads."""
+    shards = run.store.shards(VERDICTS, round)
+    rows = (verdict for shard in shards for verdict in read_shard(VERDICTS, shard))
+    return {sys.intern(row.candidate_id): _small(row) for row in rows}
+
+
+def _small(verdict: Verdict) -> Verdict:
+    return replace(verdict, id="", candidate_id="", extracted=None, results=NO_RESULTS,
+                   verifier="", version="", reason=sys.intern(verdict.reason))  # fmt: skip
+
+
+NO_RESULTS: list[str] = []
+
+
+def _lean(run: Run, round: int, verdicts: Mapping[str, Verdict]) -> Iterator[Candidate]:
+    """A round's candidates without their texts, so that 100,000 take tens of megabytes.
+
+    In place of a correct one's text is a mark that is the same where the texts are.
+    """
+    for shard in run.store.shards(CANDIDATES, round):
+        for row in read_shard(CANDIDATES, shard):
+            verdict = verdicts.get(row.id)
+            right = verdict is not None and verdict.outcome is Outcome.CORRECT
+            lean = _marked(row) if right else replace(row, completion="", reasoning=None)
+            yield _interned(lean)
+
+
+def _marked(row: Candidate) -> Candidate:
+    return replace(row, completion=same_trace(row).hex(), reasoning=None)
+
+
+def _interned(row: Candidate) -> Candidate:
+    """Words that many rows share are kept once."""
+    return replace(
+        row, note="", id=sys.intern(row.id), problem_id=sys.intern(row.problem_id),
+        prompt_id=sys.intern(row.prompt_id), teacher=sys.intern(row.teacher),
+        sampling=sys.intern(row.sampling), finish_reason=sys.intern(row.finish_reason),
+    )  # fmt: skip

@@ -19,7 +19,7 @@ from flows.sample import rationalize, sample
 from flows.select import check, select
 from flows.start import base_checkpoint, cold_start
 from flows.train import train
-from flows.verify import verify
+from flows.verify import verify_missing
 from rsfactory.recipe import Recipe
 from rsfactory.records import Gate
 
@@ -54,9 +54,9 @@ def star(run: Run) -> RunResult:
         report = finished(run, round)
         if report is None:
             sample(run, round, problems, sampler)
-            verdicts = verify(run, round, by_id)
-            rationalize(run, round, problems, verdicts, sampler)
-            verify(run, round, by_id)
+            verify_missing(run, round, by_id)
+            rationalize(run, round, problems, sampler)
+            verify_missing(run, round, by_id)
             check(run, round, by_id)
             select(run, round)
             checkpoint = train(run, round, sampler, start)

@@ -16,6 +16,11 @@ def verify(run: Run, round: int, problems: Mapping[str, Problem]) -> dict[str, V
     return verify_table(run, round, problems, CANDIDATES, VERDICTS, "verify")
 
 
+def verify_missing(run: Run, round: int, problems: Mapping[str, Problem]) -> None:
+    """The same, for those who need no verdicts in memory."""
+    _verify_table(run, round, problems, CANDIDATES, VERDICTS, "verify")
+
+
 def verify_table(
     run: Run,
     round: int,
@@ -25,6 +30,18 @@ def verify_table(
     stage: str | None,
 ) -> dict[str, Verdict]:
     """The same for any pair of tables; without a stage's name it shows none (evaluation)."""
+    _verify_table(run, round, problems, source, target, stage)
+    return {verdict.candidate_id: verdict for verdict in run.store.read(target, round)}
+
+
+def _verify_table(
+    run: Run,
+    round: int,
+    problems: Mapping[str, Problem],
+    source: Table[Candidate],
+    target: Table[Verdict],
+    stage: str | None,
+) -> None:
     shards = run.store.shards(source, round)
     missing = [s for s in shards if not run.store.has(target, round, part_of(s))]
     if missing:
@@ -35,7 +52,6 @@ def verify_table(
                 verify_shard(run, round, problems, grouped, shard, source, target, part_of(shard))
                 if stage:
                     run.reporter.advance(done)
-    return {verdict.candidate_id: verdict for verdict in run.store.read(target, round)}
 
 
 @shard_task("verify")

@@ -347,8 +347,8 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_file(place: Path, content: bytes, check: Any = None) -> None:
-    """Writes a file beside its place, syncs, checks and renames it.
+def write_file(place: Path, content: bytes | Iterator[bytes], check: Any = None) -> None:
+    """Writes a file, whole or in pieces, beside its place, syncs, checks and renames it.
 
     Raises:
         StoreError: The disk is full, the folder is read-only, or the check fails.
@@ -358,7 +358,7 @@ def write_file(place: Path, content: bytes, check: Any = None) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             with aside.open("wb") as file:
-                file.write(content)
+                file.writelines([content] if isinstance(content, bytes) else content)
                 file.flush()
                 os.fsync(file.fileno())
             if check is not None:

@@ -29,12 +29,10 @@ def command(run: str, out: Path, force: bool, data: Path, as_json: bool) -> None
         raise InputError(f"{out} exists; give another name, or --force to replace it")
     store = find_run(data, run)
     recipe_of(store)
-    from flows.export import selected_rows, to_bytes
-    from rsfactory.store import write_file
+    from flows.export import write_selected
 
-    rows = selected_rows(store)
-    write_file(out, to_bytes(rows, out.suffix))
+    rows = write_selected(store, [out])
     if as_json:
-        print_json({"run": store.folder.name, "rows": len(rows), "out": str(out)})
+        print_json({"run": store.folder.name, "rows": rows, "out": str(out)})
     else:
-        click.echo(f"{len(rows)} rows in {out}")
+        click.echo(f"{rows} rows in {out}")

@@ -1,0 +1,32 @@
+"""A round's candidates with their outcomes, as columns: what is counted needs no texts."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from rsfactory.records import Outcome
+from rsfactory.store import CANDIDATES, VERDICTS, Store
+
+PLACE = ("problem_id", "prompt_id", "teacher", "sampling", "index")
+"""What the attempts of one candidate have in common (`rsfactory.records.newest`)."""
+
+
+def decided(store: Store, round: int) -> pl.DataFrame:
+    """The newest attempt of every candidate: ``id``, ``problem_id``, ``hinted``, ``outcome``.
+
+    ``outcome`` is null where there is no verdict.
+    """
+    names = ["id", *PLACE, "attempt", "hinted"]
+    rows = store.columns(CANDIDATES, round, names).select(names)
+    newest = rows.sort("attempt").unique(PLACE, keep="last", maintain_order=True)
+    verdicts = store.columns(VERDICTS, round, ["candidate_id", "outcome"])
+    last = verdicts.unique("candidate_id", keep="last", maintain_order=True)
+    joined = newest.join(last, left_on="id", right_on="candidate_id", how="left")
+    return joined.select("id", "problem_id", "hinted", "outcome")
+
+
+def outcomes(rows: pl.DataFrame) -> Iterator[tuple[str, Outcome]]:
+    """Problem and outcome of every row that has one."""
+    there = rows.filter(pl.col("outcome").is_not_null()).select("problem_id", "outcome")
+    for problem_id, outcome in there.iter_rows():
+        yield problem_id, Outcome(outcome)
