@@ -102,9 +102,7 @@ def generate(given: argparse.Namespace) -> Callable[[], list[int]]:
         width = max(map(len, rows))
         padding = torch.tensor([[width - len(row)] for row in rows])
         # With a shared prefix the padding stands behind it, where the mask hides it too.
-        ids = torch.tensor(
-            [row[:common] + [0] * (width - len(row)) + row[common:] for row in rows]
-        )
+        ids = torch.tensor([row[:common] + [0] * (width - len(row)) + row[common:] for row in rows])
         place = torch.arange(width)
         seen = ((place < common) | (place >= common + padding)).long()
         more = {"past_key_values": _copies(model, ids[:1, :common], len(rows))} if common else {}
@@ -173,7 +171,9 @@ def medians(runs: Iterable[Figures]) -> Figures:
 
 def table(found: dict[str, Figures], prefix: int) -> str:
     """Who did how well, and the ratio that is asked for."""
-    lines = ["| | tokens/s | tokens per CPU s | tokens | seconds | rows at the limit | of generate |"]
+    lines = [
+        "| | tokens/s | tokens per CPU s | tokens | seconds | rows at the limit | of generate |"
+    ]
     lines.append("|---|---|---|---|---|---|---|")
     for name, row in found.items():
         ratio = row["tokens_per_second"] / found["generate"]["tokens_per_second"]
