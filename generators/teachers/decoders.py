@@ -24,7 +24,7 @@ KNOWN = {"llama", "mistral", "qwen2", "qwen3", "smollm3"}
 """Model types whose attention is softmax(q k / scale) v over all earlier tokens; tested."""
 
 READ = 2**12
-"""Tokens of prompts (padding counted) read at a time at most, one prompt at least; bounds memory."""
+"""Tokens of prompts, padding counted, read at a time at most (or one prompt); bounds memory."""
 
 
 def open_decoder(model: Any) -> "SharedPrefixDecoder | PlainDecoder":
@@ -228,7 +228,7 @@ def _causal(query: Tensor, key: Tensor, value: Tensor, scaling: float) -> Tensor
 
 
 def _pieces(prompts: Sequence[Sequence[int]]) -> Iterator[tuple[int, Sequence[Sequence[int]]]]:
-    """Prompts of growing length, cut at `READ` tokens with padding; each with its first's number."""
+    """Prompts of growing length, cut at `READ` tokens; each piece with its first one's number."""
     first = 0
     for i, prompt in enumerate(prompts):
         if i > first and (i + 1 - first) * len(prompt) > READ:
