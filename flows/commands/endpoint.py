@@ -23,7 +23,6 @@ def endpoint(teacher: str | None) -> Iterator[Finding]:
     Raises:
         InputError: The teacher is another one, or its address is not valid.
     """
-
     key = os.environ.get(KEY) or None
     named = teacher is not None or bool(os.environ.get(BASE_URL)) or key is not None
     if not named:
