@@ -85,11 +85,7 @@ def local(given: argparse.Namespace) -> Callable[[], list[int]]:
 
 
 def generate(given: argparse.Namespace) -> Callable[[], list[int]]:
-<<<<<<< HEAD
-    """Transformers' `generate`, with the prefix read once where the name says so."""
-=======
     """`generate` of transformers, with the prefix read once where the name says so."""
->>>>>>> local
     import torch
     from transformers import AutoModelForCausalLM
 
