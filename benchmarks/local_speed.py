@@ -85,7 +85,7 @@ def local(given: argparse.Namespace) -> Callable[[], list[int]]:
 
 
 def generate(given: argparse.Namespace) -> Callable[[], list[int]]:
-    """Transformers' `generate`, with the prefix read once where the name says so."""
+    """`generate` of transformers, with the prefix read once where the name says so."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -96,7 +96,7 @@ def generate(given: argparse.Namespace) -> Callable[[], list[int]]:
     model: Any = AutoModelForCausalLM.from_pretrained(resolve(given.model)).eval()
     torch.manual_seed(0)
     stop = sorted(stop_tokens(model, tokenizer))
-    common = len(os.path.commonprefix(prompts)) if given.child == "generate-shared" else 0
+    common = _common(prompts) if given.child == "generate-shared" else 0
 
     def batch(rows: list[list[int]]) -> list[int]:
         width = max(map(len, rows))
@@ -127,6 +127,12 @@ def _copies(model: Any, prefix: Any, rows: int) -> Any:
         cache = model(input_ids=prefix, use_cache=True, logits_to_keep=1).past_key_values
         cache.batch_repeat_interleave(rows)
     return cache
+
+
+def _common(prompts: list[list[int]]) -> int:
+    """How many tokens all prompts begin with."""
+    differs = (i for i, column in enumerate(zip(*prompts, strict=False)) if len({*column}) > 1)
+    return next(differs)
 
 
 def _length(tokens: list[int], stop: list[int]) -> int:

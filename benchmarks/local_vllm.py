@@ -28,6 +28,8 @@ TEMPERATURE = 0.7
 KV_CACHE = "4"
 """GiB on a CPU, for both."""
 WARM = 8
+FOUND = "found: "
+"""What the line with a side's figures begins with."""
 
 
 def prefix() -> str:
@@ -140,7 +142,8 @@ def measured(side: str, options: argparse.Namespace) -> dict[str, float]:
     env = {**os.environ, "VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
     env.setdefault("VLLM_CPU_KVCACHE_SPACE", KV_CACHE)
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True, env=env)
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    lines = [line for line in done.stdout.splitlines() if line.startswith(FOUND)]
+    found: dict[str, float] = json.loads(lines[-1].removeprefix(FOUND))  # vLLM prints there, too
     return found
 
 
@@ -157,7 +160,7 @@ def main() -> None:
     if options.side:
         side = ours if options.side == "ours" else theirs
         found = side(options.model, options.problems, options.samples, options.compiled)
-        print(json.dumps(found))
+        print(f"\n{FOUND}{json.dumps(found)}")
         return
     rates: dict[str, list[float]] = {"ours": [], "theirs": []}
     starts = []

@@ -162,7 +162,7 @@ def planned(run: Run, size: int) -> Planned:
         problems=len(problems),
         pilot=pilot,
         plan=made,
-        parts=parts(run, made, asked, remote=isinstance(teacher, Remote)),
+        parts=parts(run, made, asked, pilot, remote=isinstance(teacher, Remote)),
         spent=run.meter.spent,
         cost=run.meter.cost(),
     )

@@ -15,7 +15,8 @@ from flows.context import Run
 from flows.pace import WEIGHTS
 from flows.problems import held_out
 from flows.teachers import is_student
-from generators.pilot import Asked, Plan, Range
+from generators.pilot import Asked, Pilot, Plan, Range
+from generators.teachers.api.work import BASE
 from rsfactory.store import CANDIDATES, CHECKPOINTS, EVALUATION_CANDIDATES
 
 SFT_STEPS, GRPO_STEPS = 40, 2
@@ -47,9 +48,9 @@ def scaled(seconds: Range, factor: float) -> Range:
     return Range(*(value * factor for value in seconds))
 
 
-def parts(run: Run, plan: Plan, asked: Asked, *, remote: bool) -> list[Part]:
+def parts(run: Run, plan: Plan, asked: Asked, pilot: Pilot, *, remote: bool) -> list[Part]:
     """All parts, in the order of a round; those of no time are left out."""
-    found = [_asking(run, plan, asked, remote=remote)]
+    found = [_asking(run, plan, asked, pilot, remote=remote)]
     if not remote:  # with an address, verdicts are made while answers come
         found.append(_verifying(run, plan))
     if run.recipe.flow == "star":
@@ -57,7 +58,7 @@ def parts(run: Run, plan: Plan, asked: Asked, *, remote: bool) -> list[Part]:
     return [part for part in found if part.seconds.high > 0]
 
 
-def _asking(run: Run, plan: Plan, asked: Asked, *, remote: bool) -> Part:
+def _asking(run: Run, plan: Plan, asked: Asked, pilot: Pilot, *, remote: bool) -> Part:
     section = run.recipe.endpoint
     limits = (
         (section.requests_per_minute, plan.requests),
@@ -69,11 +70,24 @@ def _asking(run: Run, plan: Plan, asked: Asked, *, remote: bool) -> Part:
         for limit, amount in limits
         if limit and remote
     ]
-    paced = Range(*(max(values) for values in zip(plan.seconds, *bounds, strict=True)))
+    asking = added([plan.seconds, _waiting(plan, asked, pilot)]) if remote else plan.seconds
+    paced = Range(*(max(values) for values in zip(asking, *bounds, strict=True)))
     how = "the pilot's requests" if remote else "the pilot's tokens/s"
-    if paced != plan.seconds:
+    if paced != asking:
         how += "; the endpoint's limits per minute"
     return Part("asking", paced, f"measured: {how}")
+
+
+def _waiting(plan: Plan, asked: Asked, pilot: Pilot) -> Range:
+    """Between a request that failed and the next one, whose place is taken meanwhile.
+
+    The first wait is half of `BASE` on average; later ones, and those that a server asks for, are
+    longer, which is what the doubling of ``high`` is for.
+    """
+    tried = [one.requests for problem in pilot.problems for one in problem]
+    failed = 1 - len(tried) / sum(tried)
+    wait = failed * BASE / 2 / max(1, asked.concurrency)
+    return Range(plan.requests.low * wait, plan.requests.mid * wait, 2 * plan.requests.high * wait)
 
 
 def _verifying(run: Run, plan: Plan) -> Part:

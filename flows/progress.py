@@ -25,6 +25,9 @@ from rsfactory.words import counted
 LINE_EVERY = 10.0
 """Seconds between two lines of the same stage where there is no terminal."""
 
+NARROWEST = 5
+"""Columns of a bar; where fewer are left, there is none."""
+
 
 class Reporter(Protocol):
     """Who is told what a run does."""
@@ -235,11 +238,16 @@ class LiveReporter(_Tracked):
         track, stage = self._track, self._track.current
         elapsed = clock(track.now() - track.began)
         if stage is None:
-            return Text(f"{elapsed}  getting ready ...")
-        bar = Table.grid(padding=(0, 2))
-        done = ProgressBar(total=stage.total or None, completed=stage.done, width=30,
-                           pulse=not stage.total)  # fmt: skip
-        bar.add_row(Text(stage.title(), style="bold"), done, progress_words(stage))
+            return Text(f"{elapsed}  {'working' if track.spent else 'getting ready'} ...")
+        bar, words = Table.grid(padding=(0, 2)), Text(progress_words(stage), no_wrap=True)
+        cells = [Text(stage.title(), style="bold"), words]
+        room = self._live.console.width - len(stage.title()) - len(words) - 4
+        if room >= NARROWEST:
+            done = ProgressBar(total=stage.total or None, completed=stage.done,
+                               width=min(30, room), pulse=not stage.total)  # fmt: skip
+            bar.add_row(cells[0], done, cells[1])
+        else:
+            bar.add_row(*cells)
         left = track.run_left()
         whole = f"  {about(stage)} {clock(left)} left" if left is not None else ""
         lines = [Text(f"{elapsed}{whole}   {outcome_words(track.outcomes)}".rstrip())]

@@ -12,6 +12,7 @@ from generators.models import checkpoint_id, resolve
 from generators.teachers import DESCRIBED, LocalTeacher, ScriptedJudge, ScriptedTeacher
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError
+from rsfactory.machine import OPENAI_KEY as KEY
 from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint, Problem
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 SCRIPTED = "scripted"
 STUDENTS = ("student", "vllm:student")
-KEY = "OPENAI_API_KEY"
 
 
 def is_scripted(name: str) -> bool:
@@ -65,7 +65,7 @@ def teacher(name: str, recipe: Recipe, log: Path) -> Teacher:
     makers: dict[str, Callable[[], Teacher]] = {
         SCRIPTED: lambda: _scripted(name),
         "local": lambda: LocalTeacher(resolve(model), checkpoint_id(resolve(model)), log),
-        "vllm": lambda: _vllm(resolve(model), checkpoint_id(resolve(model)), recipe, log),
+        "vllm": lambda: _open_vllm(model, recipe, log),
         "openai": lambda: _api(name, recipe),
     }
     if kind not in makers or not (model or kind == SCRIPTED):
@@ -104,10 +104,14 @@ def check(name: str, recipe: Recipe) -> None:
         if kind == "vllm":
             _check_vllm()
         return
-    if kind in ("local", "vllm") and model:
+    if kind == "vllm" and model:
+        from generators.teachers.vllm import locate
+
+        locate(model)
+        _check_vllm()
+        return
+    if kind == "local" and model:
         resolve(model)
-        if kind == "vllm":
-            _check_vllm()
         return
     if is_archive(name) and model:
         return
@@ -134,11 +138,17 @@ def _vllm(folder: Path, identity: str, recipe: Recipe, log: Path) -> Teacher:
     return VllmTeacher(folder, identity, log, settings=recipe.endpoint)
 
 
-def _check_vllm() -> None:
-    import importlib.util
+def _open_vllm(model: str, recipe: Recipe, log: Path) -> Teacher:
+    """A model, or a LoRA adapter over one, which is served without merging."""
+    from generators.teachers.vllm import open_teacher
 
-    if importlib.util.find_spec("vllm") is None:
-        raise InputError("teacher vllm: needs vLLM, which is not there; try: factory install vllm")
+    return open_teacher(model, log, recipe.endpoint)
+
+
+def _check_vllm() -> None:
+    from generators.teachers.vllm.build import needed
+
+    needed()
 
 
 def _api(name: str, recipe: Recipe) -> Teacher:

@@ -1,6 +1,9 @@
-"""What this process may use of the machine."""
+"""What this process may use of the machine and of its environment."""
 
 import os
+
+OPENAI_KEY = "OPENAI_API_KEY"
+"""Where the key of a teacher behind an address is; keys come from the environment only."""
 
 
 def cores() -> int:

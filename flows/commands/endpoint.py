@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 
 from flows.commands.finding import Finding
-from flows.teachers import KEY
 from rsfactory.errors import InputError
+from rsfactory.machine import OPENAI_KEY as KEY
 
 BASE_URL = "OPENAI_BASE_URL"
 

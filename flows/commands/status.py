@@ -49,8 +49,9 @@ def describe(store: "Store") -> dict[str, Any]:
     """One run as ``--json`` shows it.
 
     ``state`` is ``running`` (a process holds it), ``done``, ``stopped`` (the same command
-    continues it), ``empty`` (nothing was begun) or ``damaged`` (a file cannot be read). ``round``
-    is the last finished one and ``accuracy`` that of the newest evaluation, None before the first.
+    continues it), ``planned`` (only its pilot was asked), ``empty`` (nothing was begun) or
+    ``damaged`` (a file cannot be read). ``round`` is the last finished one and ``accuracy`` that of
+    the newest evaluation, None before the first.
     """
     from flows.result import newest_reports
     from rsfactory.errors import StoreError
@@ -77,6 +78,7 @@ def describe(store: "Store") -> dict[str, Any]:
     newest = max(evaluations, key=lambda e: order.get(e.stage, e.round), default=None)
     last = reports[-1] if reports else None
     done = last is not None and (last.round >= recipe["rounds"] or last.gate.value == "stop")
-    state = "running" if running else "done" if done else "stopped"
+    left = "planned" if described.get("planned") else "stopped"
+    state = "running" if running else "done" if done else left
     accuracy = last.accuracy if last else newest.accuracy if newest else None
     return {**known, "state": state, "round": last.round if last else 0, "accuracy": accuracy}

@@ -1,14 +1,16 @@
-"""Batched sampling from one model: batches by length, seeds by row, rows that end leave the batch.
+"""Batched sampling from one model: seeds by row, the next row in the place of one that has ended.
 
 Only the child process imports this module (torch is imported at its top). Every row draws its
 uniform numbers from a generator of its own and picks its tokens by inverting the cumulated softmax,
 so a text depends on the row's seed and not on its neighbours, up to rounding: logits move in the
-fifth digit with the shape of a batch. Batches are therefore cut by a fixed rule, and the same rows
-asked again give the same texts.
+fifth digit with the shape of a batch. Which row follows which, and when, depends on the rows alone
+and never on the clock, so the same rows asked again give the same texts.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -23,6 +25,9 @@ BATCH = 96
 
 BATCH_TOKENS = 2**16
 """Tokens (own prompt and limit) of a batch's rows together at most; bounds the KV cache."""
+
+REFILL = 16
+"""Free places are filled when they are one in so many: reading few prompts costs as many do."""
 
 PICKED = 16
 """Rows whose tokens are drawn at a time; fresh memory for more costs more than it saves."""
@@ -41,6 +46,12 @@ class Row:
     sampled: list[int] = field(default_factory=list)
     finish_reason: str = ""
     """``stop`` or ``length`` once the row has ended."""
+    _dice: np.random.Generator | None = None
+
+    def uniform(self) -> float:
+        """The next of the row's own uniform numbers."""
+        self._dice = self._dice or np.random.default_rng(self.seed)
+        return self._dice.random()
 
 
 def decode(
@@ -63,22 +74,30 @@ def decode(
     shared = _common(open_rows)
     with torch.inference_mode():
         decoder.share(open_rows[0].tokens[:shared] if open_rows else ())
-        for batch in batches(open_rows, shared):
-            _decode_batch(decoder, batch, shared, stop, step)
+        for group, places, capacity in groups(open_rows, shared):
+            decoder.open(places, capacity)
+            _Group(decoder, group, places, shared, stop, step).run()
 
 
-def batches(rows: Sequence[Row], shared: int) -> Iterator[list[Row]]:
-    """Rows sorted by length, cut at `BATCH` rows or `BATCH_TOKENS` tokens."""
-    batch: list[Row] = []
-    for row in sorted(rows, key=lambda row: len(row.tokens)):
-        # Rows come in growing length: the newest one is the widest.
-        width = len(row.tokens) - shared + max(r.max_tokens for r in (*batch, row))
-        if batch and (len(batch) == BATCH or (len(batch) + 1) * width > BATCH_TOKENS):
-            yield batch
-            batch = []
-        batch.append(row)
-    if batch:
-        yield batch
+def groups(rows: Sequence[Row], shared: int) -> Iterator[tuple[list[Row], int, int]]:
+    """Rows that share a buffer, with its places and the tokens that each has room for.
+
+    A place has room for the widest row of its group. Rows beyond what `BATCH_TOKENS` lets `BATCH`
+    places have are grouped by powers of two, so that few long ones do not cost the others places.
+    """
+    usual = BATCH_TOKENS // BATCH
+
+    def width(row: Row) -> int:
+        return len(row.tokens) - shared + row.max_tokens
+
+    def kind(row: Row) -> int:
+        return 0 if width(row) <= usual else width(row).bit_length()
+
+    for _, some in groupby(sorted(rows, key=kind), kind):
+        # Long answers first, or one begun last would go on alone; equal prompts side by side.
+        group = sorted(some, key=lambda row: (-row.max_tokens, len(row.tokens), row.tokens))
+        widest = max(map(width, group))
+        yield group, max(1, min(BATCH, BATCH_TOKENS // widest, len(group))), widest
 
 
 def _common(rows: Sequence[Row]) -> int:
@@ -91,36 +110,68 @@ def _common(rows: Sequence[Row]) -> int:
     return next(differs, most)
 
 
-def _decode_batch(
-    decoder: Decoder,
-    batch: Sequence[Row],
-    shared: int,
-    stop: frozenset[int],
-    step: Callable[[], None],
-) -> None:
-    live = list(batch)
-    logits = decoder.prefill(
-        [row.tokens[shared:] for row in live], max(row.max_tokens for row in live)
-    )
-    dice = Dice(live, logits.device)
-    while True:
-        tokens = dice.choose(logits)
-        for row, token in zip(live, tokens.tolist(), strict=True):
+class _Group:
+    """Rows that take turns in the places of one buffer: a place that is free gets the next row."""
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        rows: Sequence[Row],
+        places: int,
+        shared: int,
+        stop: frozenset[int],
+        step: Callable[[], None],
+    ) -> None:
+        """``places`` are open in the decoder, and free."""
+        self._decoder, self._shared = decoder, shared
+        self._stop, self._step = stop, step
+        self._waiting = deque(rows)
+        self._live: list[Row] = []
+        self._places = places
+        self._least = max(1, places // REFILL) if decoder.refills else places
+
+    def run(self) -> None:
+        """Decodes until all rows have ended."""
+        while True:
+            while self._refill():
+                pass
+            if all(row.finish_reason for row in self._live):
+                return
+            self._close_up()
+            tokens = torch.tensor([row.sampled[-1] for row in self._live])
+            self._extend(self._live, self._decoder.step(tokens))
+
+    def _refill(self) -> bool:
+        """Puts waiting rows into free places; whether it did."""
+        free = [place for place, row in enumerate(self._live) if row.finish_reason]
+        free += range(len(self._live), self._places)
+        if not self._waiting or len(free) < self._least:
+            return False
+        taken = [self._waiting.popleft() for _ in free[: len(self._waiting)]]
+        free = free[: len(taken)]
+        logits = self._decoder.fill([row.tokens[self._shared :] for row in taken], free)
+        self._live += taken[len(taken) - sum(place >= len(self._live) for place in free) :]
+        for place, row in zip(free, taken, strict=True):
+            self._live[place] = row
+        self._extend(taken, logits)
+        return True
+
+    def _extend(self, rows: Sequence[Row], logits: Tensor) -> None:
+        """Each row's next token, and the end of those that end with it."""
+        for row, token in zip(rows, choose(rows, logits).tolist(), strict=True):
             row.sampled.append(token)
-            if token in stop:
+            if token in self._stop:
                 row.finish_reason = "stop"
             elif len(row.sampled) == row.max_tokens:
                 row.finish_reason = "length"
-        step()
-        order = _closed_up([not row.finish_reason for row in live])
-        if not order:
-            return
-        if len(order) < len(live):
-            decoder.keep(order)
-            dice.keep(order)
-            live = [live[i] for i in order]
-            tokens = tokens[torch.tensor(order, device=tokens.device)]
-        logits = decoder.step(tokens)
+        self._step()
+
+    def _close_up(self) -> None:
+        """Takes rows that have ended out of the buffer."""
+        order = _closed_up([not row.finish_reason for row in self._live])
+        if len(order) < len(self._live):
+            self._decoder.keep(order)
+            self._live = [self._live[place] for place in order]
 
 
 def _closed_up(alive: Sequence[bool]) -> list[int]:
@@ -130,51 +181,36 @@ def _closed_up(alive: Sequence[bool]) -> list[int]:
     return [place if alive[place] else next(movers) for place in range(size)]
 
 
-class Dice:
-    """The rows' own uniform numbers and how they pick tokens."""
+def choose(rows: Sequence[Row], logits: Tensor) -> Tensor:
+    """Next token of each row from its logits (rows, vocabulary); greedy at temperature 0.
 
-    def __init__(self, rows: Sequence[Row], device: torch.device) -> None:
-        """Draws as many numbers for each row as it may have tokens.
+    A row takes the next of its own uniform numbers; these begin the same whatever its limit, so a
+    longer limit continues its text.
+    """
+    if all(row.temperature == 0 for row in rows):
+        return logits.argmax(-1)
+    cuts = range(0, len(rows), PICKED)
+    return torch.cat([_draw(rows[i : i + PICKED], logits[i : i + PICKED]) for i in cuts])
 
-        A row's numbers begin the same whatever its limit, so a longer limit continues its text.
-        """
-        longest = max(row.max_tokens for row in rows)
-        drawn = np.zeros((len(rows), longest))
-        for place, row in enumerate(rows):
-            drawn[place, : row.max_tokens] = np.random.default_rng(row.seed).random(row.max_tokens)
-        self._uniform = torch.tensor(drawn, device=device)
-        self._temperature = torch.tensor([row.temperature for row in rows], device=device)
-        self._top_p = torch.tensor([row.top_p for row in rows], device=device)
-        self._step = 0
 
-    def keep(self, order: Sequence[int]) -> None:
-        """Goes on with the rows at these places."""
-        index = torch.tensor(order, device=self._uniform.device)
-        self._uniform = self._uniform[index]
-        self._temperature = self._temperature[index]
-        self._top_p = self._top_p[index]
+def _draw(rows: Sequence[Row], logits: Tensor) -> Tensor:
+    """Next tokens at the rows' temperatures and within their top_p."""
 
-    def choose(self, logits: Tensor) -> Tensor:
-        """Next token of each row from its logits (rows, vocabulary); greedy at temperature 0."""
-        step, self._step = self._step, self._step + 1
-        cold = self._temperature == 0
-        if bool(cold.all()):
-            return logits.argmax(-1)
-        parts = (slice(start, start + PICKED) for start in range(0, len(logits), PICKED))
-        drawn = torch.cat([self._draw(logits, part, step) for part in parts])
-        return torch.where(cold, logits.argmax(-1), drawn) if bool(cold.any()) else drawn
+    def column(values: Iterable[float], dtype: torch.dtype = torch.float32) -> Tensor:
+        return torch.tensor([*values], dtype=dtype, device=logits.device)[:, None]
 
-    def _draw(self, logits: Tensor, part: slice, step: int) -> Tensor:
-        """Next token of some of the rows, at their temperature and within their top_p."""
-        heat = self._temperature[part, None]
-        weights = (logits[part] / heat.masked_fill(heat == 0, 1.0)).softmax(-1)
-        uniform, top_p = self._uniform[part, step, None], self._top_p[part, None]
-        if bool((top_p >= 1).all()):
-            return _invert(weights, uniform)
+    heat = column(row.temperature for row in rows)
+    weights = (logits / heat.masked_fill(heat == 0, 1.0)).softmax(-1)
+    uniform = column((row.uniform() for row in rows), torch.float64)
+    if all(row.top_p >= 1 for row in rows):
+        drawn = _invert(weights, uniform)
+    else:
         # Nucleus: the fewest tokens whose shares reach top_p (Holtzman et al., 2020).
         shares, tokens = weights.sort(dim=-1, descending=True, stable=True)
-        shares = shares.masked_fill(shares.cumsum(-1) - shares >= top_p, 0.0)
-        return tokens.gather(-1, _invert(shares, uniform)[:, None])[:, 0]
+        beyond = shares.cumsum(-1) - shares >= column(row.top_p for row in rows)
+        shares = shares.masked_fill(beyond, 0.0)
+        drawn = tokens.gather(-1, _invert(shares, uniform)[:, None])[:, 0]
+    return torch.where(heat[:, 0] == 0, logits.argmax(-1), drawn) if (heat == 0).any() else drawn
 
 
 def _invert(weights: Tensor, uniform: Tensor) -> Tensor:

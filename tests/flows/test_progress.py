@@ -69,6 +69,27 @@ def test_at_most_a_line_every_ten_seconds(now: Clock) -> None:
     assert whole.endswith(" for the run")
 
 
+def test_lines_say_the_rest_too(now: Clock) -> None:
+    out = io.StringIO()
+    reporter = LineReporter(1, out, now, weights={})
+    reporter.detail("nobody hears this")
+    reporter.stage(1, "sample", 100, "completions")
+    now.time += 10
+    reporter.detail("3.1 correct/s, 0.42 USD so far, 64 under way of at most 256", grows=True)
+    reporter.advance(50, 1000)
+    reporter.detail("3.1 correct/s, 0.84 USD so far")
+    reporter.close()
+    _, during, end = out.getvalue().splitlines()
+    assert during == (
+        "[0:10] round 1 · sample: 50/100 completions, 100 tokens/s, at least 0:10 left, "
+        "3.1 correct/s, 0.42 USD so far, 64 under way of at most 256"
+    )
+    assert end == (
+        "[0:10] round 1 · sample: 50 completions in 0:10, 100 tokens/s, "
+        "3.1 correct/s, 0.84 USD so far"
+    )
+
+
 def test_the_first_line_comes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = make_reporter(json=True, terminal=True)
     reporter.note("here")
@@ -110,6 +131,26 @@ def test_the_live_view_shows_stage_counts_and_rate() -> None:
     assert "5/10 completions, 20 tokens/s, about 0:20 left" in text
     assert "1:01" in text
     assert "1 truncated" in text
+
+
+def test_the_live_view_fits_and_says_the_rest_below() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, color_system=None)
+    reporter = LiveReporter(1, console, weights={})
+    reporter.stage(1, "sample", 4, "completions")
+    reporter._track.current.now = lambda: 120.0  # type: ignore[union-attr]
+    reporter._track.current.began = 100.0  # type: ignore[union-attr]
+    reporter.detail("12 correct/s, 0.42 USD so far", grows=True)
+    reporter.steps(3649, 5872)
+    reporter.advance(3649, 206_000)
+    shown = Console(file=io.StringIO(), width=80)
+    shown.print(reporter._view())
+    reporter.close()
+    bar, below, detail = shown.file.getvalue().rstrip("\n").split("\n")  # type: ignore[attr-defined]
+    assert " ".join(bar.split()) == (
+        "round 1 · sample 3649/5872 completions, 10300 tokens/s, at least 0:12 left"
+    )
+    assert "left" not in below  # one stage is all there is
+    assert detail.strip() == "12 correct/s, 0.42 USD so far"
 
 
 def test_what_the_live_view_leaves_behind() -> None:

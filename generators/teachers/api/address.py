@@ -3,10 +3,11 @@
 The breaker: after `ROW` faults in a row that say that nobody is there (no connection, time-outs,
 502, 503, 504, 529) the address is left alone for a growing time and then probed with one request;
 where the connection stands, nothing must have been answered for a second, too, since a crowded
-server says 503 many times in a row. Any answer of a server, 429 and 400 too, closes it again. A
+server says 503 many times in a row. Other statuses from 500 on may be about one prompt: they need
+more in a row and a longer time. Any answer of a server, 429 and 400 too, closes it again. A
 failed probe is not counted against its candidate, so that a server that comes back within `OUTAGE`
 seconds loses nothing; one that was never there is given up after `NEVER`. Faults of single answers
-(500, cut bodies, no choices) do not open it.
+(cut bodies, no choices) do not open it.
 """
 
 import random
@@ -21,7 +22,8 @@ from generators.teachers.api.reply import Answer
 if TYPE_CHECKING:
     from rsfactory.recipe import EndpointSection
 
-ROW = 5
+ROW, STILL = 5, 1.0
+BROKEN_ROW, BROKEN_STILL = 20, 10.0
 OPEN_FIRST, OPEN_MOST = 1.0, 30.0
 """Seconds an address is left alone, at first and at most; each is shortened by up to a half."""
 OUTAGE = 600.0
@@ -137,8 +139,12 @@ class Address:
     def _fault(self, fault: Fault, sent: float, now: float) -> None:
         if fault.crowded and self.limit.crowded(sent, now) and fault.wait:
             self.paused_until = max(self.paused_until, now + fault.wait)
-        if fault.down:
-            self._nobody(now, there=fault.cause != "connect")
+        if fault.cause == "connect":
+            self._nobody(now, ROW, 0.0)
+        elif fault.down:
+            self._nobody(now, ROW, STILL)
+        elif fault.broken:
+            self._nobody(now, BROKEN_ROW, BROKEN_STILL)
         else:
             self._alive()
 
@@ -147,14 +153,14 @@ class Address:
         self._row, self._open_for, self._open_until = 0, 0.0, 0.0
         self._down_since = None
 
-    def _nobody(self, now: float, *, there: bool) -> None:
+    def _nobody(self, now: float, row: int, still: float) -> None:
+        """Counts a fault; so many in a row for so many seconds open the breaker."""
         if self._row == 0:
             self._row_began = now
         self._row += 1
         if self._down_since is not None and now < self._open_until:
             return  # sent before it was left alone
-        long = not there or now - self._row_began >= 1.0
-        if self._down_since is None and (self._row < ROW or not long):
+        if self._down_since is None and (self._row < row or now - self._row_began < still):
             return
         self._down_since = self._down_since or now
         self._open_for = min(OPEN_MOST, 2 * self._open_for or OPEN_FIRST)

@@ -58,6 +58,11 @@ class Fault:
         """Nobody was there to answer."""
         return self.cause in _DOWN
 
+    @property
+    def broken(self) -> bool:
+        """The server itself failed."""
+        return self.cause.startswith("status 5")
+
 
 _DOWN = frozenset(
     {"connect", "disconnect", "timeout", "status 502", "status 503", "status 504", "status 529"}

@@ -223,7 +223,7 @@ class ApiTeacher:
             self.stats.rate_limited += 1
         else:
             self.stats.faults += 1
-        wait = work.failed(batch, fault, counts=not probe or not fault.down)
+        wait = work.failed(batch, fault, counts=not probe)
         self.stats.retries[fault.cause] += 1
         await asyncio.sleep(wait)
 

@@ -56,7 +56,7 @@ def reach(url: str, key: str | None) -> tuple[str, dict[str, str]]:
         InputError: The address is not valid, or needs a key.
     """
     with client(address(url), key) as made:
-        headers = {**made.default_headers, **made.auth_headers, **made._custom_headers}
+        headers = {**made.auth_headers, **made.default_headers}  # custom ones are the last word
         base = str(made.base_url)
     kept = {
         name: value

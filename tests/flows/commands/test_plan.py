@@ -1,6 +1,10 @@
 """`factory plan`: what it says, that nothing of its pilot is asked again, and how it ends."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -10,6 +14,8 @@ import pytest
 
 from rsfactory.store import CANDIDATES, Store
 from tests.faulty_server import Asked, FaultyServer
+
+ROOT = Path(__file__).parents[3]
 
 Factory = Callable[..., Any]
 """The fixture ``factory``: words in, what was said out (`tests/flows/commands/conftest.py`)."""
@@ -109,6 +115,8 @@ def test_the_pilot_of_a_star_is_its_beginning(factory: Factory, data: Path) -> N
 
 def test_less_may_be_run_than_was_planned(factory: Factory) -> None:
     assert factory("plan", *SCRIPTED, "--pilot", "8").code == 0
+    [run] = factory("status", "--json").json["runs"]
+    assert run["state"] == "planned"
     less = (*SCRIPTED, "--set", "sample.num_samples=2", "--limit", "20")
     ran = factory("run", *less, "--json").json
     assert ran["rounds"][0]["sampled"] == 8 * 4 + 12 * 2
@@ -160,3 +168,27 @@ def test_a_server_that_dies_leaves_what_it_answered(
     assert max(seeds(server).values()) <= 2
     assert len(candidates(data)) == 128
     assert sum(seeds(server).values()) <= 128 + len(before) - 30 + 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_pilot_goes_on(
+    factory: Factory, data: Path, server: FaultyServer, problems: Path, number: signal.Signals
+) -> None:
+    server.seconds = 0.2
+    words = collect(server, problems)
+    command = [sys.executable, "-c", "from flows.commands import main; main()", "plan", *words]
+    with subprocess.Popen(
+        [*command, "--data", str(data)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as child:
+        while sum(server.asked.values()) < 24:
+            time.sleep(0.02)
+        child.send_signal(number)
+        said = child.communicate(timeout=60)[1]
+    if number is not signal.SIGKILL:
+        assert child.returncode == 3
+        assert "run the same command to continue" in said
+    under_way = 8
+    server.seconds = 0.0
+    assert factory("plan", *words, "--json").json["pilot"]["candidates"] == 128
+    assert len(server.asked) == 128
+    assert sum(server.asked.values()) <= 128 + under_way

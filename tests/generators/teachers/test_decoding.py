@@ -1,13 +1,14 @@
 """Batched decoding against transformers' own `generate`, on tiny random models."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from generators.teachers import decoders, local_engine  # noqa: E402
-from generators.teachers.local_engine import Dice, Row, decode  # noqa: E402
+from generators.teachers.local_engine import Row, choose, decode  # noqa: E402
 
 STOP = frozenset({2, 50})
 TYPES = ["llama", "mistral", "qwen2", "qwen3", "smollm3"]
@@ -94,7 +95,7 @@ def test_both_decoders_say_the_same(llama, shared: int, temperature: float) -> N
 def test_long_prompts_are_read_in_pieces(llama, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = decoders.SharedPrefixDecoder(copy.deepcopy(llama))
     whole = texts(decoder, rows((40, 90, 33), 100))
-    monkeypatch.setattr(decoders, "SCORES", 4 * 3 * 190 * 7)
+    monkeypatch.setattr(decoders, "READ", 50)
     assert texts(decoder, rows((40, 90, 33), 100)) == whole
 
 
@@ -138,14 +139,49 @@ def test_limits_temperatures_and_small_batches_mix(llama, monkeypatch: pytest.Mo
     assert steps
 
 
-def test_batches_bound_rows_and_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = rows((5, 1, 3, 2, 4), shared=0, max_tokens=10)
+def test_groups_bound_rows_and_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = rows((5, 1, 3, 90, 2, 4), shared=0, max_tokens=10)
     monkeypatch.setattr(local_engine, "BATCH", 3)
-    cut = list(local_engine.batches(asked, 0))
-    assert [[len(row.tokens) for row in batch] for batch in cut] == [[1, 2, 3], [4, 5]]
-    monkeypatch.setattr(local_engine, "BATCH_TOKENS", 26)
-    cut = list(local_engine.batches(asked, 0))
-    assert [[len(row.tokens) for row in batch] for batch in cut] == [[1, 2], [3], [4], [5]]
+    monkeypatch.setattr(local_engine, "BATCH_TOKENS", 120)
+    cut = [
+        ([len(row.tokens) for row in group], places, capacity)
+        for group, places, capacity in local_engine.groups(asked, 0)
+    ]
+    # At most 40 tokens a place, or else fewer places.
+    assert cut == [([1, 2, 3, 4, 5], 3, 15), ([90], 1, 100)]
+
+
+@pytest.mark.parametrize("refill", [2, 16])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("shared", [0, 9])
+def test_rows_that_take_a_free_place_say_what_they_say_alone(
+    llama, monkeypatch: pytest.MonkeyPatch, refill: int, temperature: float, shared: int
+) -> None:
+    def asked() -> list[Row]:
+        made = rows([1, 5, 30, 2, 9, 14, 3, 1, 22, 7, 7, 4], shared, temperature=temperature)
+        for row, limit in zip(made, [70, 3, 1, 9, 63, 30, 1, 2, 50, 12, 20, 41], strict=True):
+            row.max_tokens = limit
+        # Equal prompts are read once.
+        again = [replace(row, seed=row.seed + 100, sampled=[]) for row in made[::2]]
+        for row in again:
+            row.max_tokens += 2
+        return [*made, *again]
+
+    decoder = decoders.SharedPrefixDecoder(copy.deepcopy(llama))
+    alone = [texts(decoder, [row])[0] for row in asked()]
+    monkeypatch.setattr(local_engine, "BATCH", 4)
+    monkeypatch.setattr(local_engine, "REFILL", refill)
+    fills: list[list[int]] = []
+    fill = decoder.fill
+    monkeypatch.setattr(
+        decoder, "fill", lambda some, places: (fills.append([*places]), fill(some, places))[1]
+    )
+    together = asked()
+    assert texts(decoder, together) == alone
+    assert all(row.finish_reason for row in together)
+    assert len(fills) > 5
+    assert max(map(max, fills)) == 3
+    assert any(len(places) < 4 for places in fills[:-1])
 
 
 def frequencies(logits: list[float], temperature: float, top_p: float, count: int = 4000):
@@ -153,8 +189,7 @@ def frequencies(logits: list[float], temperature: float, top_p: float, count: in
         Row(tokens=[1], seed=seed, temperature=temperature, top_p=top_p, max_tokens=1)
         for seed in range(count)
     ]
-    dice = Dice(asked, torch.device("cpu"))
-    chosen = dice.choose(torch.tensor([logits]).expand(count, -1))
+    chosen = choose(asked, torch.tensor([logits]).expand(count, -1))
     return torch.bincount(chosen, minlength=len(logits)) / count
 
 

@@ -99,6 +99,12 @@ def test_headers_are_the_clients_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not [name for name in sent if name.startswith("x-stainless")]
 
 
+def test_a_custom_header_may_carry_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Basic abcdef")
+    assert reach("http://h:1/v1", KEY)[1]["Authorization"] == "Basic abcdef"
+    assert reach("http://h:1/v1", None)[1]["Authorization"] == "Basic abcdef"
+
+
 def test_without_a_key() -> None:
     with serving() as server:
         with teacher(server.url, key=None) as asked:

@@ -1,0 +1,38 @@
+"""What is said of a server while it is asked."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from flows.live import Counts, stream_words
+
+
+@dataclass
+class Made:
+    """Counts by hand."""
+
+    in_flight: int = 0
+    rate_limited: int = 0
+    faults: int = 0
+    limits: dict[str, int] = field(default_factory=lambda: {"a": 64, "b": 64})
+
+
+CASES = [
+    (Made(), None, None, ""),
+    (None, 24, 0.1, "2.4 correct/s, 0.10 USD so far"),
+    (None, 0, 0.0123, "0.00 correct/s, 0.0123 USD so far"),
+    (Made(in_flight=7), 1200, None, "120 correct/s, 7 under way of at most 128"),
+    (Made(rate_limited=1), None, None, "rate limited 1 time"),
+    (Made(faults=3), None, None, "3 requests failed and made again"),
+    (Made(5, limits={"a": 5, "b": 0}), None, None,
+     "5 under way of at most 5, 1 of 2 addresses left alone"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("counts", "correct", "cost", "words"), CASES)
+def test_words(counts: Counts | None, correct: int | None, cost: float | None, words: str) -> None:
+    assert stream_words(correct, 10.0, cost, counts) == words
+
+
+def test_no_rate_at_once() -> None:
+    assert stream_words(3, 0.1, None, None) == ""
