@@ -207,7 +207,8 @@ def main() -> None:
     seen = kill(plan, given.kills, given.seed)
     print(
         f"{seen.kills} kills over {seen.runs} runs of {plan.candidates} candidates, "
-        f"{plan.in_flight} in flight, {plan.share:.0%} faults, {plan.processes} processes, {time.monotonic() - began:.0f} s: "
+        f"{plan.in_flight} in flight, {plan.share:.0%} faults, {plan.processes} processes, "
+        f"{time.monotonic() - began:.0f} s: "
         f"in flight at a kill {seen.lost_in_flight} in all, {seen.most_in_flight} at most; "
         f"asked again {seen.repeated} of at most {seen.kills * plan.in_flight}; "
         f"faults: {seen.faults or 'none'}"

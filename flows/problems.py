@@ -69,13 +69,16 @@ def to_collect(run: Run, first: int | None) -> list[Problem]:
     drawn = run.source.train(1, run.recipe.problems.per_round if size is None else size)
     if not drawn:
         raise InputError(f"{run.source.name} has no problems")
-    there = {p.id: p for p in run.store.read(PROBLEMS, 1)}
+    there = set(run.store.columns(PROBLEMS, 1, ["id"])["id"])
     new = [p for p in drawn if p.id not in there]
     kept = new if first is None else new[: max(0, first - len(there))]
     for start in range(0, len(kept), BLOCK):
         block = kept[start : start + BLOCK]
         run.store.write(PROBLEMS, 1, content_id("h", [p.id for p in block]), block)
-    return [*there.values(), *new]
+    before = there - {p.id for p in drawn}
+    return (
+        [*drawn, *(p for p in run.store.read(PROBLEMS, 1) if p.id in before)] if before else drawn
+    )
 
 
 BLOCK = 5000

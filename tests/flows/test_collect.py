@@ -16,7 +16,7 @@ from faulty_server import Asked, FaultyServer, Json
 from flows.collect import run_collect
 from flows.export import selected_rows
 from flows.progress import SilentReporter
-from flows.result import RunResult
+from flows.result import RunResult, load_result
 from rsfactory.catalog import open_catalog
 from rsfactory.errors import InputError, Stopped
 from rsfactory.recipe import load
@@ -286,11 +286,16 @@ def test_every_check_is_made_once(server: FaultyServer, file: Path) -> None:
     }
 
 
-def test_a_budget_ends_the_run_and_a_higher_one_continues(server: FaultyServer, file: Path) -> None:
+def test_a_budget_ends_the_run_with_its_files_and_a_higher_one_continues(
+    server: FaultyServer, file: Path
+) -> None:
     with pytest.raises(Stopped, match="budget is used up"):
         collect(server, file, budget="140tok", endpoint__concurrency=2)
     asked = len(server.seen)
     assert 140 / 17 - 2 <= asked <= 140 / 17 + 3
+    cut = load_result(Store(file.parent / "data/runs/c"))
+    adds_up(cut, asked)
+    assert cut.rounds[0].selected == len((cut.folder / "collected.jsonl").read_text().splitlines())
     result = collect(server, file, budget="1Mtok")
     adds_up(result, 48)
     assert len(server.seen) == 48
@@ -370,6 +375,10 @@ def test_a_policy_goes_on_behind_its_first_waves(
     with pytest.raises(Stopped):
         collect(server, file, name="x", budget=f"{12 * 17}tok", endpoint__concurrency=1, **settings)
     assert 12 <= len(server.seen) <= 14
+    cut = load_result(Store(file.parent / "data/runs/x"))
+    adds_up(cut, len(server.seen))
+    reasons = {rate.stopped_by for rate in Store(cut.folder).read(PASS_RATES)}
+    assert reasons <= {policy, "budget"}
     stopped = collect(server, file, name="x", **settings)
     adds_up(stopped, len(rows_of(stopped)))
     calm = collect(server, file, name="calm", **settings)
