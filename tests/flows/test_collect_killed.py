@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,12 +45,14 @@ def test_three_kills_lose_only_what_was_in_flight() -> None:
     assert seen.repeated <= 3 * SMALL.in_flight
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_stopped_in_the_middle_the_same_command_continues(
-    server: FaultyServer, tmp_path: Path, sent: signal.Signals
+    server: FaultyServer, tmp_path: Path, sent: signal.Signals, processes: int
 ) -> None:
     problems(tmp_path / "problems.jsonl", SMALL.problems)
-    words, store = command(server.url, tmp_path, SMALL), Store(tmp_path / "data/runs/killed")
+    words = command(server.url, tmp_path, replace(SMALL, processes=processes))
+    store = Store(tmp_path / "data/runs/killed")
     run = start(words, tmp_path)
     wait_for(server, 60)
     run.send_signal(sent)
@@ -62,6 +65,9 @@ def test_stopped_in_the_middle_the_same_command_continues(
         assert "Traceback" not in said
         assert "continue" in said
     time.sleep(kill_sampling.SETTLED)
+    asked = len(server.seen)
+    time.sleep(kill_sampling.SETTLED)
+    assert len(server.seen) == asked, "somebody still asks"
     assert len(answered(server).keys() - kept(store)) <= SMALL.in_flight
     assert start(words, tmp_path).wait(60) == 0, (tmp_path / "out.txt").read_text()
     assert not list(check(server, store, SMALL))
