@@ -128,11 +128,16 @@ def _all(store: Store, table: Table[Candidate]) -> Spent:
 
 
 def _unfinished(store: Store) -> Spent:
-    """What a stopped process left in the journals: answers that are in no shard yet."""
+    """What a stopped process left in the journals: answers that are in no shard yet.
+
+    A kill between the two leaves some in both.
+    """
     total = Spent()
     for round in {*store.rounds(CANDIDATES), 1}:
+        there: set[str] | None = None
         for _, answers in store.answers(round).left():
-            total = sum(map(_of, answers), total)
+            there = there or {"", *store.columns(CANDIDATES, round, ["id"])["id"]}
+            total = sum((_of(answer) for answer in answers if answer.id not in there), total)
     return total
 
 

@@ -17,6 +17,7 @@ from benchmarks.kill_sampling import Plan, answered, check, command, kept, probl
 from flows import stream
 from flows.collect import run_collect
 from flows.commands.run import settings_of
+from flows.meter import Meter
 from flows.progress import SilentReporter
 from rsfactory.errors import StoreError
 from rsfactory.recipe import load
@@ -134,6 +135,8 @@ def test_a_stop_between_a_shard_and_the_end_of_its_journal(
     discarded: list[Path] = []
     monkeypatch.setattr(stream, "discard", discarded.append)
     store = collect(server, tmp_path)
+    recipe = load("collect", {"problems.source": "x.jsonl"})
+    assert Meter(recipe, store).spent.completion_tokens == 7 * SMALL.candidates
     assert len(discarded) > 3
     assert len(list(store.folder.glob("answers/**/*.jsonl"))) == len(discarded)
     monkeypatch.undo()
