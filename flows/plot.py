@@ -1,4 +1,4 @@
-"""Line plots as inline SVG, drawn by hand: no script, no network, colours from the page's CSS."""
+"""Lines and bars as inline SVG, drawn by hand: no script, no network, colours from the page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,6 +42,38 @@ def plot(labels: Sequence[str], lines: Sequence[Line], *, title: str) -> str:
         _legend(lines),
     ]
     return "\n".join(parts)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A count with its name."""
+
+    label: str
+    count: int
+
+
+def bars(shown: Sequence[Bar], *, title: str, colour: str) -> str:
+    """An SVG with one bar for every count, the count above it; the highest fills the height.
+
+    Args:
+        shown: From left to right.
+        title: For readers who do not see it.
+        colour: A CSS class of the page.
+    """
+    most = max([bar.count for bar in shown] + [1])
+    step = (WIDTH - 2 * RIGHT) / max(1, len(shown))
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">']
+    for place, bar in enumerate(shown):
+        left, top = RIGHT + step * place, _y(0.92 * bar.count / most)
+        middle = left + step / 2
+        parts += [
+            f'<rect class="{colour}" x="{left + 0.12 * step:.1f}" y="{top:.1f}" '
+            f'width="{0.76 * step:.1f}" height="{_y(0) - top:.1f}"/>',
+            f'<text x="{middle:.1f}" y="{top - 5:.1f}" text-anchor="middle">{bar.count:,}</text>',
+            f'<text x="{middle:.1f}" y="{HEIGHT - 12}" text-anchor="middle">'
+            f"{escape(bar.label)}</text>",
+        ]
+    return "\n".join([*parts, "</svg>"])
 
 
 def _x(labels: Sequence[str], label: str) -> float:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.plot import Line, Point, plot
+from flows.report_collected import Asked, asked_of, costs, ended_rows, plots
 from flows.result import RunResult, load_result
 from flows.tallies import SHOWN, cells
 from rsfactory.records import Candidate, Evaluation, Outcome, Problem, RoundReport
@@ -22,6 +23,7 @@ from rsfactory.store import (
     read_shard,
     write_file,
 )
+from rsfactory.words import counted
 
 CSS = """
 :root { color-scheme: light dark; --line: light-dark(#d8dce2, #3a3f47);
@@ -47,6 +49,7 @@ svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
 polyline.a, path.a { stroke: var(--a); } circle.a, i.a { fill: var(--a); background: var(--a); }
 polyline.b, path.b { stroke: var(--b); } circle.b, i.b { fill: var(--b); background: var(--b); }
 polyline.c, path.c { stroke: var(--c); } circle.c, i.c { fill: var(--c); background: var(--c); }
+rect.a { fill: var(--a); } rect.b { fill: var(--b); } rect.c { fill: var(--c); }
 .legend span { margin-right: 1.4rem; color: var(--soft); font-size: 13px; }
 .legend i { display: inline-block; width: .7rem; height: .7rem; border-radius: 50%;
   margin-right: .4rem; }
@@ -61,11 +64,22 @@ def write_report(store: Store, path: Path) -> None:
         StoreError: The run cannot be read, or the file cannot be written.
     """
     result = load_result(store)
-    page = html(result, store.described() or {}, examples(store))
+    asked = asked_of(store) if collected(result) else Asked()
+    page = html(result, store.described() or {}, examples(store), asked)
     write_file(path, page.encode())
 
 
-def html(result: RunResult, described: dict[str, Any], shown: list[tuple[str, str]]) -> str:
+def collected(result: RunResult) -> bool:
+    """Whether the run trains nothing."""
+    return bool(result.rounds) and result.rounds[-1].accuracy is None
+
+
+def html(
+    result: RunResult,
+    described: dict[str, Any],
+    shown: list[tuple[str, str]],
+    asked: Asked | None = None,
+) -> str:
     """The page as text."""
     recipe = described["recipe"]
     sections = [
@@ -74,6 +88,7 @@ def html(result: RunResult, described: dict[str, Any], shown: list[tuple[str, st
         f"{escape(described['created'])}</p>",
         f'<p class="headline">{escape(headline(result))}</p>',
         *_plots(result),
+        *(_collected_sections(result.rounds[-1], asked or Asked()) if collected(result) else ()),
         *_tables(result),
         *_examples(shown),
         "<h2>Settings</h2>",
@@ -91,7 +106,7 @@ def html(result: RunResult, described: dict[str, Any], shown: list[tuple[str, st
 
 def headline(result: RunResult) -> str:
     """What came out, in one sentence."""
-    if result.rounds and result.rounds[-1].accuracy is None:
+    if collected(result):
         return _collected(result, result.rounds[-1])
     if not result.rounds or result.start is None or result.change is None:
         return "No round has ended yet."
@@ -102,6 +117,10 @@ def headline(result: RunResult) -> str:
         f"{len(result.start.problem_ids)} problems). "
         f"{result.seconds / 60:.1f} minutes, {result.tokens:,} tokens sampled."
     )
+
+
+def _time(seconds: float) -> str:
+    return counted(round(seconds), "seconds") if seconds < 120 else f"{seconds / 60:.1f} minutes"
 
 
 def _collected(result: RunResult, report: RoundReport) -> str:
@@ -115,8 +134,16 @@ def _collected(result: RunResult, report: RoundReport) -> str:
     cost = "" if report.cost is None else f", {report.cost:.2f} USD"
     return (
         f"{report.selected} of {report.sampled} candidates selected.{rate} "
-        f"{result.seconds / 60:.1f} minutes, {result.tokens:,} tokens sampled{cost}."
+        f"{_time(result.seconds)}, {result.tokens:,} tokens sampled{cost}."
     )
+
+
+def _collected_sections(report: RoundReport, asked: Asked) -> list[str]:
+    parts = plots(asked, report, json.loads(report.rejected_by))
+    if rows := ended_rows(asked):
+        parts += ["<h2>Why problems ended</h2>", table(["", "problems", "candidates"], rows)]
+    took = costs(report)
+    return [*parts, "<h2>What it took</h2>", table(list(took), [list(took.values())])]
 
 
 def _plots(result: RunResult) -> list[str]:
@@ -195,7 +222,8 @@ def _rounds_table(result: RunResult, measured: list[RoundReport]) -> str:
 
 
 def _candidates_table(rounds: list[RoundReport]) -> str:
-    counts = ["problems", "sampled", *(outcome.value for outcome in Outcome), "selected", "pool"]
+    counts = ["problems", "sampled", *(outcome.value for outcome in Outcome), "selected"]
+    counts += ["pool"] if any(r.accuracy is not None for r in rounds) else []
     rows = [
         [
             f"round {r.round}",
