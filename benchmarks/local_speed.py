@@ -93,7 +93,8 @@ def generate(given: argparse.Namespace) -> Callable[[], list[int]]:
     prompts = [engine.row(row).tokens for row in asked(given, engine)]
     tokenizer = engine.tokenizer
     del engine  # its model has our attention
-    model: Any = AutoModelForCausalLM.from_pretrained(resolve(given.model)).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(resolve(given.model))
+    model.eval()
     torch.manual_seed(0)
     stop = sorted(stop_tokens(model, tokenizer))
     common = _common(prompts) if given.child == "generate-shared" else 0

@@ -112,9 +112,10 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def stub(latency: float = 0.0) -> Iterator[int]:
+def stub(latency: float = 0.0, spread: float = 0.0) -> Iterator[int]:
     """A stub server in a process of its own; gives its port."""
     command = [sys.executable, "-m", "benchmarks.stub_server", "--latency", str(latency)]
+    command += ["--spread", str(spread)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as server:
         try:
             assert server.stdout is not None

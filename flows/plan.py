@@ -8,8 +8,9 @@ tells how fast the student answers.
 
 Requests, tokens and money come from `generators.pilot`; of seconds, each part says whether it was
 measured. What is not covered: answers taken over from other runs (`sample.reuse`) are planned as if
-they were asked, a student changes with training, GRPO's completions are counted only as time, the
-judge's tokens not at all, and a run's opening (seconds) is left out.
+they were asked, a student changes with training, GRPO's completions and evaluations by another
+model than the teacher are counted only as time, a judge's tokens not at all, and what a run takes
+to open and to end is left out.
 """
 
 import time

@@ -14,7 +14,7 @@ from typing import Any
 from flows.context import Run
 from flows.pace import WEIGHTS
 from flows.problems import held_out
-from flows.teachers import is_student
+from flows.teachers import is_scripted, is_student
 from generators.pilot import Asked, Pilot, Plan, Range
 from generators.teachers.api.work import BASE
 from rsfactory.store import CANDIDATES, CHECKPOINTS, EVALUATION_CANDIDATES
@@ -54,7 +54,7 @@ def parts(run: Run, plan: Plan, asked: Asked, pilot: Pilot, *, remote: bool) -> 
     if not remote:  # with an address, verdicts are made while answers come
         found.append(_verifying(run, plan))
     if run.recipe.flow == "star":
-        found += [_evaluating(run, asked), _training(run, plan, asked)]
+        found += [_evaluating(run, asked), _training(run, plan, asked, pilot)]
     return [part for part in found if part.seconds.high > 0]
 
 
@@ -100,7 +100,7 @@ def _verifying(run: Run, plan: Plan) -> Part:
 
 def evaluations(run: Run) -> int:
     """Of the base model, of the student after a cold start, and one a round."""
-    if run.recipe.train.trainer == "dry-run" and not run.recipe.model.student.startswith("script"):
+    if run.recipe.train.trainer == "dry-run" and not is_scripted(run.recipe.model.student):
         return 1  # the weights stay the same, and are not evaluated twice
     traced = any(c.stage == "cold_start" for c in run.store.read(CHECKPOINTS, 0))
     expected = bool(run.recipe.cold_start.traces) and not is_student(run.recipe.sample.teacher)
@@ -124,11 +124,11 @@ def _evaluation(run: Run) -> float:
     return each * len(held_out(run))
 
 
-def _training(run: Run, plan: Plan, asked: Asked) -> Part:
+def _training(run: Run, plan: Plan, asked: Asked, pilot: Pilot) -> Part:
     """All rounds' fine-tuning and GRPO."""
     if run.recipe.train.trainer == "dry-run":
         return Part("training", NOTHING, "dry-run trains nothing")
-    steps = _steps(run, plan, asked)
+    steps = _steps(run, plan, asked, pilot)
     began = [c for c in run.store.read(CHECKPOINTS, 0) if c.stage == "cold_start" and c.steps]
     if began:
         middle = steps * began[0].seconds / began[0].steps
@@ -140,11 +140,13 @@ def _training(run: Run, plan: Plan, asked: Asked) -> Part:
     return Part("training", Range(middle / 2, middle, middle * 2), how)
 
 
-def _steps(run: Run, plan: Plan, asked: Asked) -> float:
+def _steps(run: Run, plan: Plan, asked: Asked, pilot: Pilot) -> float:
     """Steps of fine-tuning in all rounds; one of GRPO counts as as many as it takes time of."""
     recipe = run.recipe
     solved = plan.solved.mid / max(1, asked.rounds)
-    each = min(solved * recipe.select.max_per_problem, plan_correct(plan, asked))
+    tried = [one.correct for problem in pilot.problems for one in problem]
+    most = asked.problems * recipe.sample.num_samples * sum(map(bool, tried)) / len(tried)
+    each = min(solved * recipe.select.max_per_problem, most)
     total = 0.0
     for round in range(1, asked.rounds + 1):
         pool = each * (round if recipe.train.pool == "all" else 1)
@@ -152,11 +154,6 @@ def _steps(run: Run, plan: Plan, asked: Asked) -> float:
         total += math.ceil(rows * recipe.sft.epochs / recipe.sft.batch_size)
     ratio = (WEIGHTS["grpo"] / GRPO_STEPS) / (WEIGHTS["sft"] / SFT_STEPS)
     return total + asked.rounds * recipe.grpo.steps * ratio
-
-
-def plan_correct(plan: Plan, asked: Asked) -> float:
-    """A bound on a round's right candidates: all that are asked for."""
-    return plan.requests.mid * asked.per_request / max(1, asked.rounds)
 
 
 def _round_of_the_shipped(run: Run, plan: Plan, asked: Asked) -> float:

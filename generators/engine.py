@@ -13,14 +13,14 @@ covered: requests of several stages at once.
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from generators.agenda import Agenda
 from generators.sample import Planned, candidate_of, request_of
-from rsfactory.contracts import Teacher
+from rsfactory.contracts import Completion, Teacher
 from rsfactory.errors import NoAnswer
 from rsfactory.records import Candidate, Outcome
 
@@ -116,11 +116,15 @@ class Sampling:
             completions = await self.teacher.complete(request_of(items, self.max_tokens))
         except NoAnswer as error:
             self._no_answer(error)
+            self._keep([(items[place], one) for place, one in error.answered.items()])
             return
         finally:
             self._under_way -= len(items)
         self._in_a_row = 0
-        for item, completion in zip(items, completions, strict=True):
+        self._keep(zip(items, completions, strict=True))
+
+    def _keep(self, answered: Iterable[tuple[Planned, Completion]]) -> None:
+        for item, completion in answered:
             candidate = candidate_of(item, completion, self.max_tokens)
             self.keep(candidate)
             self._inbox.append(candidate)

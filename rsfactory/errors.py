@@ -13,6 +13,9 @@
 A message says what was expected, what was got, and what to do.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class FactoryError(Exception):
     """Base of all errors the factory raises on purpose."""
@@ -48,6 +51,11 @@ class ChildDied(FactoryError):
 
 class NoAnswer(FactoryError):
     """A request had no usable answer within its bounds (requests, time); others may go on."""
+
+    def __init__(self, text: str, answered: Mapping[int, Any] | None = None) -> None:
+        """``answered``: place of a seed in the request -> its completion, where some had one."""
+        super().__init__(text)
+        self.answered = dict(answered or {})
 
 
 class Stopped(FactoryError):

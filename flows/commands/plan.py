@@ -112,7 +112,7 @@ def _print_costs(made: "Planned") -> None:
 
 
 def _print_time(made: "Planned") -> None:
-    """What the time is made of, where it is more than one thing, or not measured."""
-    for part in made.parts:
+    """What the time is made of, without what takes no second."""
+    for part in (part for part in made.parts if part.seconds.high >= 1):
         low, mid, high = map(clock, part.seconds)
         click.echo(f"time for {part.name}: {mid} ({low} to {high}), {part.how}")

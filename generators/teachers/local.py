@@ -1,7 +1,7 @@
 """A model of Hugging Face's format that answers in a child process, in batches.
 
-Requests that arrive in one turn of the event loop become one message to the child, which batches
-them by length (see `generators.teachers.local_engine`). The child starts with the first request and
+Requests that arrive in one turn of the event loop become one message to the child, which decodes
+them together (see `generators.teachers.local_engine`). The child starts with the first request and
 ends with `close`, with the parent, or at once when a waiting request is cancelled: the next request
 then starts another. Not covered: a cancelled request takes the others of its batch with it.
 """

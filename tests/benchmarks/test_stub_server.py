@@ -30,7 +30,7 @@ def answers(pieces: list[bytes]) -> tuple[list[Any], Stats]:
 
     async def feed() -> tuple[bytes, Stats]:
         stats, wire = Stats(), Wire()
-        connection = Connection(stats, 0.0)
+        connection = Connection(stats, 0.0, 0.0)
         connection.transport = wire
         for piece in pieces:
             connection.data_received(piece)

@@ -3,6 +3,6 @@
 from generators.teachers.api.probe import Probe, probe
 from generators.teachers.api.spec import parse
 from generators.teachers.api.stats import Stats
-from generators.teachers.api.teacher import ApiTeacher, PartlyAnswered
+from generators.teachers.api.teacher import ApiTeacher
 
-__all__ = ["ApiTeacher", "PartlyAnswered", "Probe", "Stats", "parse", "probe"]
+__all__ = ["ApiTeacher", "Probe", "Stats", "parse", "probe"]

@@ -44,15 +44,6 @@ PLAIN = (Message("user", "What is 1 + 1?"),)
 """A question that no server rejects for what it says."""
 
 
-class PartlyAnswered(NoAnswer):
-    """Some completions of a request were had, others not within the bounds."""
-
-    def __init__(self, message: str, completions: dict[int, Completion]) -> None:
-        """Keeps the position of the seed in its request -> the completion."""
-        super().__init__(message)
-        self.completions = completions
-
-
 class ApiTeacher:
     """A model behind one or more addresses."""
 
@@ -120,7 +111,7 @@ class ApiTeacher:
         """One completion for every seed, in the order of the seeds; see the module.
 
         Raises:
-            NoAnswer: The bounds were reached, or nobody is there; `PartlyAnswered` has what came.
+            NoAnswer: The bounds were reached, or nobody is there; it has what came.
             EndpointRefused: Key, model, address or settings are refused.
         """
         if asyncio.get_running_loop() is not self._loop:
@@ -168,7 +159,7 @@ class ApiTeacher:
         except NoAnswer as error:
             self.stats.no_answer += 1
             if work.completions:
-                raise PartlyAnswered(str(error), work.completions) from error
+                raise NoAnswer(str(error), work.completions) from error
             raise
         return [work.completions[i] for i in range(len(seeds))]
 

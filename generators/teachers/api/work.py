@@ -3,8 +3,10 @@
 Bounds, for each candidate: `endpoint.max_requests` requests; rate limits (429) are not among them
 and bounded in time instead, by `PATIENCE` seconds after the first. Between requests it waits a
 random time up to `BASE` times 2 to the power of the faults so far, at most `MOST` ("full jitter"),
-and at least what the server asked for. Tokens that the server does not say are estimated, one for
-`CHARACTERS` characters of the text, and the completion says so in its note.
+and at least what the server asked for; an answer that is broken in itself (cut, no JSON, without
+choices) says nothing about the server and does not make the waits longer. Tokens that the server
+does not say are estimated, one for `CHARACTERS` characters of the text, and the completion says so
+in its note.
 """
 
 import random
@@ -34,6 +36,7 @@ class Work:
         self._made = [0] * len(seeds)
         self._counted = [0] * len(seeds)
         self._max_requests = max_requests
+        self._faults = 0
         self._limited_since: float | None = None
 
     def batch(self, most: int) -> list[int]:
@@ -107,8 +110,8 @@ class Work:
         elif counts:
             for i in batch:
                 self._count(i, f"{fault.cause} ({fault.detail})")
-        faults = max(self._made[i] for i in batch) - 1
-        wait = random.uniform(0, min(MOST, BASE * 2.0 ** min(faults, 10)))
+        wait = random.uniform(0, min(MOST, BASE * 2.0 ** min(self._faults, 10)))
+        self._faults += fault.cause not in ("body", "choices")
         return wait if fault.wait is None else fault.wait + 0.1 * wait
 
     def _count(self, i: int, why: str) -> None:

@@ -192,3 +192,32 @@ def test_a_stopped_pilot_goes_on(
     assert factory("plan", *words, "--json").json["pilot"]["candidates"] == 128
     assert len(server.asked) == 128
     assert sum(server.asked.values()) <= 128 + under_way
+
+
+def test_a_star_with_another_teacher(
+    factory: Factory, server: FaultyServer, problems: Path
+) -> None:
+    """The student's evaluations take time and none of the teacher's money."""
+    words = ("star", *collect(server, problems)[1:], *PRICES, *STAR[1:], "--rounds", "1",
+             "--set", "cold_start.traces=0", "--set", "rationalize.num_samples=0")  # fmt: skip
+    made = factory("plan", *words, "--pilot", "6", "--json").json
+    assert len(server.asked) == made["spent"]["requests"] - 32 == 12
+    assert made["spent"]["money"] == pytest.approx(12 * 0.008)
+    assert {part["name"] for part in made["parts"]} == {"asking", "evaluating"}
+    ran = factory("run", *words, "--json").json
+    assert set(server.asked.values()) == {1}
+    assert made["requests"]["low"] <= len(server.asked) <= made["requests"]["high"]
+    cost = sum(row["cost"] for row in ran["rounds"])
+    assert made["money"]["low"] <= cost <= made["money"]["high"]
+
+
+def test_a_majority_is_planned_without_deciding(
+    factory: Factory, data: Path, server: FaultyServer, problems: Path
+) -> None:
+    words = collect(server, problems, "--set", "problems.verifier=majority")
+    made = factory("plan", *words, "--pilot", "6", "--json")
+    assert made.code == 0, made.err
+    ran = factory("run", *words, "--json")
+    assert ran.code == 0, ran.err
+    assert set(server.asked.values()) == {1}
+    assert len(server.asked) == len(candidates(data)) == 320

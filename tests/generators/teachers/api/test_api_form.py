@@ -2,9 +2,9 @@
 
 import pytest
 
-from generators.teachers.api import PartlyAnswered, work
+from generators.teachers.api import work
 from generators.teachers.api.form import SHORT, SHORT_PROVEN, Form
-from rsfactory.errors import InputError
+from rsfactory.errors import InputError, NoAnswer
 from rsfactory.recipe import EndpointSection
 from tests.faulty_server import Asked, serving, text_of
 from tests.generators.teachers.api.asking import ask, one, request, teacher
@@ -126,9 +126,9 @@ def test_greedy_requests_one_by_one() -> None:
 def test_what_came_before_the_bound_is_not_lost() -> None:
     plan = lambda asked: "choices one" if asked.n > 1 else "html"  # noqa: E731
     with serving(plan=plan) as server, teacher(server.url, max_requests=3) as asked:
-        with pytest.raises(PartlyAnswered, match="3 requests") as ended:
+        with pytest.raises(NoAnswer, match="3 requests") as ended:
             one(asked, 7, 8)
-        assert {i: c.text for i, c in ended.value.completions.items()} == {0: text_of(7)}
+        assert {i: c.text for i, c in ended.value.answered.items()} == {0: text_of(7)}
 
 
 def test_what_a_body_says() -> None:
