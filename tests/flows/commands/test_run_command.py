@@ -19,7 +19,10 @@ Factory = Callable[..., Any]
 """The fixture ``factory``: words in, what was said out (`tests/flows/commands/conftest.py`)."""
 
 
-FLAGS = dict.fromkeys(("rounds", "model", "teacher", "problems", "held_out", "limit"))
+FLAGS = {
+    **dict.fromkeys(("rounds", "model", "teacher", "problems", "held_out", "limit", "budget")),
+    "reuse": (),
+}
 
 
 def test_flags_become_settings_and_set_wins() -> None:
