@@ -16,7 +16,8 @@ from rsfactory.store import PROMPTS
 def policy_for(recipe: Recipe) -> Policy:
     """When a problem has been asked often enough."""
     section, most = recipe.adaptive, recipe.sample.num_samples
-    return Fixed(most) if section.policy == "fixed" else policy_of(section, most)
+    alike = section.policy == "fixed" and section.hopeless is None
+    return Fixed(most) if alike else policy_of(section, most)
 
 
 def asking_of(run: Run, round: int, teacher: str, *, hinted: bool) -> Asking:

@@ -177,10 +177,12 @@ def _check_sampling(recipe: Recipe, first: list[Problem]) -> None:
             f"(openai:MODEL), got {recipe.sample.teacher}; a local engine uses all cores in one"
         )
     late = {p.verifier for p in first if not deciders.needs_gold(p.verifier)}
-    if late and recipe.adaptive.policy != "fixed":
+    looks = recipe.adaptive.policy != "fixed" or recipe.adaptive.hopeless is not None
+    if late and looks:
         raise InputError(
-            f"adaptive.policy = {recipe.adaptive.policy!r} needs verdicts while sampling goes on; "
-            f"verifier {', '.join(sorted(late))} decides afterwards; set adaptive.policy = fixed"
+            f"adaptive.policy = {recipe.adaptive.policy!r} (or adaptive.hopeless) needs verdicts while "
+            f"sampling goes on; verifier {', '.join(sorted(late))} decides afterwards; set "
+            "adaptive.policy = fixed, and no adaptive.hopeless"
         )
     if recipe.adaptive.first > recipe.sample.num_samples and recipe.adaptive.policy != "fixed":
         raise InputError(

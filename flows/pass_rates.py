@@ -90,7 +90,7 @@ def _interval(rule: Adaptive, state: State) -> Interval | None:
 
     if not state.trials:
         return None
-    if rule.name == "fixed":
+    if rule.name == "fixed" and rule.hopeless is None:
         return wilson(state.correct, state.trials)
     if not estimates.reachable(rule, state.trials, state.correct):
         return None
