@@ -180,9 +180,9 @@ def _check_sampling(recipe: Recipe, first: list[Problem]) -> None:
     looks = recipe.adaptive.policy != "fixed" or recipe.adaptive.hopeless is not None
     if late and looks:
         raise InputError(
-            f"adaptive.policy = {recipe.adaptive.policy!r} (or adaptive.hopeless) needs verdicts while "
-            f"sampling goes on; verifier {', '.join(sorted(late))} decides afterwards; set "
-            "adaptive.policy = fixed, and no adaptive.hopeless"
+            f"adaptive.policy = {recipe.adaptive.policy!r} (or adaptive.hopeless) needs verdicts "
+            f"while sampling goes on; verifier {', '.join(sorted(late))} decides afterwards; "
+            "set adaptive.policy = fixed, and no adaptive.hopeless"
         )
     if recipe.adaptive.first > recipe.sample.num_samples and recipe.adaptive.policy != "fixed":
         raise InputError(
