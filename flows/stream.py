@@ -7,9 +7,11 @@ judge, only the candidates are written here.
 """
 
 import asyncio
+import contextlib
+import gc
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ def sample(
     """
     if not agenda.total:
         return
-    with run.stage(round, stage, agenda.total, "completions"):
+    with run.stage(round, stage, agenda.total, "completions"), _still_heap():
         books = Books(run, round, agenda, problems, teacher)
         sampling = Sampling(
             teacher, agenda, run.max_tokens(), books.keep, books.decide, run.meter.enough
@@ -177,3 +179,14 @@ def _loop() -> "Callable[[], asyncio.AbstractEventLoop] | None":
         return None
     make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return make
+
+
+@contextlib.contextmanager
+def _still_heap() -> Iterator[None]:
+    """Problems and modules are there to stay: the garbage collector need not walk them again."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

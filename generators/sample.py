@@ -12,6 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from rsfactory.chat import messages
@@ -35,15 +36,8 @@ class Planned:
     attempt: int
     round: int
     hinted: bool
-
-    @property
-    def seed(self) -> int:
-        """Seed of the completion, the same for every attempt."""
-        if not self.attempt:
-            return seed_of(self.id)
-        return seed_of(
-            Candidate.key(self.problem.id, self.prompt.id, self.teacher, self.sampling, self.index)
-        )
+    seed: int
+    """Of the completion, the same for every attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +75,10 @@ class Asking:
     def planned(self, problem: Problem, sample: int, attempt: int = 0) -> Planned:
         """The candidate of a problem that comes ``sample`` places behind the first index."""
         prompt, index = self.prompt_for(problem), self.first_index.get(problem.id, 0) + sample
-        key = Candidate.key(problem.id, prompt.id, self.teacher, self.sampling, index, attempt)
+        parts = (problem.id, prompt.id, self.teacher, self.sampling, index)
+        first = Candidate.key(*parts)
         return Planned(
-            id=key,
+            id=Candidate.key(*parts, attempt) if attempt else first,
             problem=problem,
             prompt=prompt,
             teacher=self.teacher,
@@ -92,6 +87,7 @@ class Asking:
             attempt=attempt,
             round=self.round,
             hinted=self.hinted,
+            seed=seed_of(first),
         )
 
 
@@ -182,7 +178,7 @@ async def sample_planned(
 def request_of(items: Sequence[Planned], max_tokens: int) -> Request:
     """One request for some candidates of one problem."""
     item = items[0]
-    settings = json.loads(item.sampling)
+    settings = _settings(item.sampling)
     answer = item.problem.answer if item.hinted else None
     return Request(
         messages=messages(item.prompt, item.problem.prompt, answer),
@@ -191,6 +187,12 @@ def request_of(items: Sequence[Planned], max_tokens: int) -> Request:
         top_p=settings.get("top_p", 1.0),
         max_tokens=max_tokens,
     )
+
+
+@lru_cache(64)
+def _settings(sampling: str) -> dict[str, float]:
+    found: dict[str, float] = json.loads(sampling)
+    return found
 
 
 def candidate_of(item: Planned, completion: Completion, max_tokens: int) -> Candidate:

@@ -4,6 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
 
 def content_id(prefix: str, *parts: object) -> str:
     """Key of some content: ``prefix-`` and 16 hex digits of the SHA-256 of its canonical JSON.
@@ -12,13 +14,13 @@ def content_id(prefix: str, *parts: object) -> str:
         prefix: One short word that says which record the key belongs to, e.g. ``"c"``.
         *parts: JSON-serialisable values, in an order that is part of the content.
     """
-    canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    canonical = _ENCODER.encode(parts)
     return f"{prefix}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
 
 
 def seed_of(*parts: object) -> int:
     """A 63-bit seed that depends on every part, for torch, numpy and ``random`` alike."""
-    canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    canonical = _ENCODER.encode(parts)
     return int.from_bytes(hashlib.sha256(canonical.encode()).digest()[:8], "big") >> 1
 
 
