@@ -81,7 +81,7 @@ def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> N
         InputError: One of them is no run.
     """
     for name in run.recipe.sample.reuse:
-        other = _other(run, name)
+        other = other_run(run.store.folder, name)
         mine = set(_asked_so(run.store, asking.round, asking)["id"])
         wanted = {problem.id: problem for problem in problems}
         for round in (r for r in other.rounds(CANDIDATES) if r > 0):
@@ -139,16 +139,16 @@ def _take_over(run: Run, other: Store, their_round: int, round: int, ids: set[st
             run.reporter.note(f"took {len(rows)} answers over from {other.folder.name}")
 
 
-def _other(run: Run, name: str) -> Store:
-    """Another run's store, by its name in the same data folder or by its folder.
+def other_run(folder: Path, name: str) -> Store:
+    """The store of another run than the one in ``folder``: by its name beside it, or by its folder.
 
     Raises:
         InputError: There is no such run.
     """
-    for folder in (run.store.folder.parent / name, Path(name)):
-        if (folder / "run.json").exists() and folder.resolve() != run.store.folder.resolve():
-            return Store(folder)
+    for place in (folder.parent / name, Path(name)):
+        if (place / "run.json").exists() and place.resolve() != folder.resolve():
+            return Store(place)
     raise InputError(
-        f"no run to reuse answers of is called {name!r} (neither in {run.store.folder.parent} nor "
+        f"no run to reuse answers of is called {name!r} (neither in {folder.parent} nor "
         "as a folder with a run.json); factory status lists the runs"
     )

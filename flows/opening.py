@@ -17,7 +17,7 @@ from filters.checks import CHECKS
 from filters.verify import GROUP_VERIFIERS, JUDGES, VERIFIERS
 from filters.verify.code import CodeVerifier, sandboxed
 from filters.verify.pool import VerifierPool
-from flows import deciders, teachers
+from flows import deciders, known, teachers
 from flows.context import Run
 from flows.meter import Meter
 from flows.problems import apart
@@ -27,6 +27,7 @@ from generators.problems import ProblemSet, open_source
 from generators.prompts import pick
 from generators.teachers import local
 from rsfactory import __version__
+from rsfactory.budget import Budget, Prices, Spent, left
 from rsfactory.child import fork_server
 from rsfactory.contracts import resolve
 from rsfactory.errors import InputError
@@ -78,6 +79,8 @@ def open_run(
         held.enter_context(sandboxed(recipe.sandbox))
         source, held_out = _sources(recipe, seed, reporter)
         _check(recipe, source, held_out or source)
+        for other in recipe.sample.reuse:
+            known.other_run(store.folder, other)
         need_disk(store.folder, _disk_needed(recipe), "a run")
         held.enter_context(store.lock())
         recipe = _continue(store, named, recipe, seed, source, planning=planning)
@@ -126,8 +129,8 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
     """Finds what would fail later, while nothing is written yet; fetches the student's model."""
     resolve(recipe.train.trainer, TRAINERS, "trainer")
     if recipe.problems.verifier is not None:
-        known = {**VERIFIERS, **JUDGES, **GROUP_VERIFIERS}
-        resolve(recipe.problems.verifier, known, "verifier")
+        there = {**VERIFIERS, **JUDGES, **GROUP_VERIFIERS}
+        resolve(recipe.problems.verifier, there, "verifier")
     pick(recipe.sample.template, next(source.problems()), hinted=False)
     first = source.train(1, recipe.problems.per_round)
     measured = _check_held_out(recipe, source, held_out, first) if recipe.flow == "star" else []
@@ -176,6 +179,8 @@ def _check_sampling(recipe: Recipe, first: list[Problem]) -> None:
             f"sample.processes = {recipe.sample.processes} is for a teacher behind an address "
             f"(openai:MODEL), got {recipe.sample.teacher}; a local engine uses all cores in one"
         )
+    if recipe.budget is not None:
+        left(Budget.parse(recipe.budget), Spent(), Prices.of(recipe.endpoint))
     late = {p.verifier for p in first if not deciders.needs_gold(p.verifier)}
     looks = recipe.adaptive.policy != "fixed" or recipe.adaptive.hopeless is not None
     if late and looks:

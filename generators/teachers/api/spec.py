@@ -31,7 +31,7 @@ def parse(spec: str) -> tuple[str, list[str]]:
         raise InputError(f"{EXPECTED}, got {spec!r}")
     if len(parts) == 1:
         behind = model.rpartition("@")[2]
-        if model.endswith("@") or ("@" in model and _HOST.fullmatch(behind)):
+        if model.endswith("@") or ("@" in model and (_HOST.fullmatch(behind) or "://" in behind)):
             raise InputError(
                 f"{EXPECTED}, got {spec!r}: an address begins with http:// or https://"
             )
