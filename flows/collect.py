@@ -8,10 +8,9 @@ Where the budget ends it, what there is by then is selected and exported.
 from pathlib import Path
 
 from filters.verify import GROUP_VERIFIERS
-from flows import tasks
 from flows.collected import export, report
 from flows.context import Run
-from flows.opening import open_run
+from flows.flow import run_flow
 from flows.problems import collecting
 from flows.progress import Reporter
 from flows.result import RunResult, load_result
@@ -28,18 +27,10 @@ from rsfactory.recipe import Recipe
 def run_collect(
     recipe: Recipe, *, seed: int, data: Path, name: str | None, reporter: Reporter, prefect: bool
 ) -> RunResult:
-    """Runs or continues a recipe that trains nothing; returns what came out.
-
-    Raises:
-        FactoryError: See `rsfactory.errors`; whatever was finished is kept.
-    """
-    if prefect:
-        tasks.check_server()
-    with open_run(recipe, seed=seed, data=data, name=name, reporter=reporter) as run:
-        if prefect:
-            shown = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "run": run.name}
-            return tasks.as_flow(recipe.name, run.name, shown, lambda: collect(run))
-        return collect(run)
+    """Runs or continues a recipe that trains nothing; see `flows.flow`."""
+    return run_flow(
+        collect, recipe, seed=seed, data=data, name=name, reporter=reporter, prefect=prefect
+    )
 
 
 def collect(run: Run) -> RunResult:

@@ -6,12 +6,11 @@ running it again continues: the functions are the same with Prefect and without.
 
 from pathlib import Path
 
-from flows import tasks
 from flows.context import Run
 from flows.evaluate import evaluate
 from flows.finish import finish_round, finished
+from flows.flow import run_flow
 from flows.gate import gate
-from flows.opening import open_run
 from flows.problems import training
 from flows.progress import Reporter
 from flows.result import RunResult, load_result
@@ -27,18 +26,10 @@ from rsfactory.records import Gate
 def run_star(
     recipe: Recipe, *, seed: int, data: Path, name: str | None, reporter: Reporter, prefect: bool
 ) -> RunResult:
-    """Runs or continues a recipe, as a Prefect flow where asked; returns what came out.
-
-    Raises:
-        FactoryError: See `rsfactory.errors`; whatever was finished is kept.
-    """
-    if prefect:
-        tasks.check_server()
-    with open_run(recipe, seed=seed, data=data, name=name, reporter=reporter) as run:
-        if prefect:
-            shown = {"recipe": recipe.model_dump(mode="json"), "seed": seed, "run": run.name}
-            return tasks.as_flow(recipe.name, run.name, shown, lambda: star(run))
-        return star(run)
+    """Runs or continues a recipe that trains; see `flows.flow`."""
+    return run_flow(
+        star, recipe, seed=seed, data=data, name=name, reporter=reporter, prefect=prefect
+    )
 
 
 def star(run: Run) -> RunResult:
