@@ -27,6 +27,7 @@ from generators.teachers.api.address import Address, Cost, Outcome
 from generators.teachers.api.faults import Fault, Refused, Rejected
 from generators.teachers.api.form import Form
 from generators.teachers.api.line import Line
+from generators.teachers.api.pace import START
 from generators.teachers.api.reply import Answer
 from generators.teachers.api.spec import identity as named
 from generators.teachers.api.stats import Stats
@@ -55,6 +56,7 @@ class ApiTeacher:
         key: str | None,
         settings: "EndpointSection",
         identity: str | None = None,
+        start: float = START,
     ) -> None:
         """Makes no request yet.
 
@@ -64,6 +66,8 @@ class ApiTeacher:
             key: Sent to all of them; None where none is needed.
             settings: How it is asked.
             identity: The teacher's content, by default model and addresses.
+            start: Requests that an address is asked with at first, before it has shown what it
+                bears.
 
         Raises:
             InputError: An address is not valid, or a setting that is the factory's own.
@@ -82,7 +86,7 @@ class ApiTeacher:
         self._headers: dict[str, str] = {}
         for url in addresses:
             base, self._headers = reach(url, key)  # the same headers for all of them
-            self._addresses.append(Address(base, settings))
+            self._addresses.append(Address(base, settings, start))
             self._ways[base] = (URL(f"{base}/{path}"), proxy_of(base))
         self._mask = Mask(self._headers)
         self.identity = identity or named(model, [a.url for a in self._addresses])

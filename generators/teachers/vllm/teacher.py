@@ -149,7 +149,12 @@ class VllmTeacher:
         address, key = await asyncio.shield(asyncio.wrap_future(self._address))
         if self._api is None:
             self._api = ApiTeacher(
-                self._name, [address], key=key, settings=self.settings, identity=self.identity
+                self._name,
+                [address],
+                key=key,
+                settings=self.settings,
+                identity=self.identity,
+                start=self.settings.concurrency,  # ours alone, and made for that many
             )
         return self._api
 

@@ -153,6 +153,14 @@ def test_nobody_else_can_ask_it_and_its_key_is_not_shown(opened: Open, note, tmp
     assert noted["port"] in keeper.PORTS
 
 
+def test_a_server_of_ours_is_asked_for_all_it_takes_at_once(opened: Open, note) -> None:
+    teacher = opened("full")
+    answers = ask(teacher, *(request(seed) for seed in range(200)))
+    assert [[one.text for one in group] for group in answers] == [[f"fake {s}"] for s in range(200)]
+    assert teacher.stats is not None
+    assert teacher.stats.requests == 200
+
+
 def test_a_server_that_cannot_load_fails_every_request_with_the_cause(opened: Open, note) -> None:
     teacher = opened("refuse")
     answers = ask(teacher, request(1), request(2))
