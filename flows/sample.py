@@ -2,7 +2,8 @@
 
 What the store has is not asked for again: a rerun, more samples, a higher length limit and another
 run's answers (`sample.reuse`) all ask for what is missing only. Teachers behind an address are
-asked by `flows.stream`, local ones shard by shard here.
+asked by `flows.stream`, and local ones too where the answers decide what is asked next; else local
+ones are asked shard by shard here.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from flows.verify import verify, verify_missing
 from generators.agenda import Agenda, Fixed, Policy
 from generators.engine import Remote
 from generators.sample import PlannedShard, sample_planned, shard_of, shards_of
+from generators.teachers import LocalTeacher
 from rsfactory.contracts import Progress, Teacher
 from rsfactory.records import Candidate, Checkpoint, Outcome, Problem
 from rsfactory.store import CANDIDATES, SELECTIONS, Table
@@ -93,6 +95,9 @@ def _sample(
         stream_parts.sample(run, round, stage, agenda, hinted=hinted)
     elif isinstance(teacher, Remote):
         stream.sample(run, round, stage, teacher, agenda, by_id)
+    elif isinstance(teacher, LocalTeacher) and agenda.grows and agenda.total:
+        with teacher.streaming() as answers:
+            stream.sample(run, round, stage, answers, agenda, by_id)
     else:
         _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))
 
