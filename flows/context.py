@@ -4,23 +4,23 @@
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filters.verify.pool import VerifierPool
 from flows import tasks, teachers
+from flows.clock import booked
 from flows.meter import Meter
 from flows.progress import Reporter
 from generators.problems import ProblemSet
 from generators.prompts import length
 from rsfactory.contracts import Teacher
-from rsfactory.errors import InputError, StoreError
+from rsfactory.errors import InputError
 from rsfactory.ids import content_id
 from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint
-from rsfactory.store import PROBLEMS, Store, round_to
+from rsfactory.store import PROBLEMS, Store
 from rsfactory.words import counted
 
 
@@ -44,17 +44,11 @@ class Run:
 
     @contextlib.contextmanager
     def stage(self, round: int, name: str, total: int, unit: str) -> Iterator[None]:
-        """Shows a stage and adds its seconds to the journal, also when it is interrupted."""
+        """Shows a stage and adds its seconds to the journal, however it ends."""
         self.reporter.stage(round, name, total, unit)
         tasks.log(f"round {round}: {name}, {counted(total, unit)}")
-        began = time.monotonic()
-        try:
+        with booked(self.store, round, name) if self.journals else contextlib.nullcontext():
             yield
-        finally:
-            seconds = time.monotonic() - began
-            with contextlib.suppress(StoreError):  # a full disk must not hide the first error
-                if self.journals:
-                    self.store.journal(round=round, stage=name, seconds=round_to(seconds))
 
     def teacher(self, checkpoint: Checkpoint | None, *, asked: str | None = None) -> Teacher:
         """The teacher for a checkpoint; the last one asked for stays open until `release`.
