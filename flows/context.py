@@ -11,10 +11,12 @@ from pathlib import Path
 from filters.verify.pool import VerifierPool
 from flows import tasks, teachers
 from flows.clock import booked
+from flows.live import loading_words
 from flows.meter import Meter
 from flows.progress import Reporter
 from generators.problems import ProblemSet
 from generators.prompts import length
+from generators.sample import Loads
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id
@@ -39,6 +41,8 @@ class Run:
     meter: Meter
     journals: bool = True
     """Whether stages book their seconds; not in a child, whose parent does."""
+    loading: float | None = None
+    """Seconds that the open teacher loads already; None once it is there."""
     _teacher: Teacher | None = field(default=None, repr=False)
     _teacher_key: str | None = field(default=None, repr=False)
 
@@ -79,8 +83,17 @@ class Run:
         if self._teacher is None or self._teacher_key != key:
             self.release()
             self._teacher, self._teacher_key = make(), key
+            if isinstance(self._teacher, Loads):
+                self._teacher.loading = self._show_loading
         teachers.teach(self._teacher, lambda: self.store.read(PROBLEMS))
         return self._teacher
+
+    def _show_loading(self, seconds: float | None) -> None:
+        """Says how long a teacher loads, where nothing else moves; called from its thread."""
+        self.loading = seconds
+        self.reporter.detail(loading_words(seconds))
+        if seconds is not None:
+            self.reporter.advance(0)
 
     def release(self) -> None:
         """Closes the open teacher, so that its memory is free for training."""

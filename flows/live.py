@@ -45,6 +45,11 @@ def stream_words(
     return ", ".join(words + ([] if counts is None else _server_words(counts)))
 
 
+def loading_words(seconds: float | None) -> str:
+    """What is said while a teacher gets ready; nothing once it is."""
+    return "" if seconds is None else f"the model is being loaded, {seconds:.0f} s so far"
+
+
 def _server_words(counts: Counts) -> list[str]:
     """How the server does; troubles only where there are any."""
     words, limits = [], counts.limits

@@ -7,9 +7,9 @@ behind it (a local teacher: one shard), and not a few hundred answers.
 Only requests made by this run count: traces that exist and answers of other runs cost nothing. A
 request for several candidates is counted with the first of them, which carries its prompt's tokens.
 Prices are those of the teacher: what the student answers in evaluations counts as tokens, and as
-money only where the student is the teacher. Not covered: the last seconds of a start that was killed
-(`flows.clock`), tokens of GRPO and of a judge, and time limits within a training, which is finished
-first.
+money only where the student is the teacher. Not covered: the last seconds of a start that was
+killed (`flows.clock`), tokens of GRPO and of a judge, and time limits within a training, which is
+finished first.
 """
 
 import time

@@ -18,7 +18,7 @@ from typing import Any
 from flows import deciders
 from flows.context import Run
 from flows.known import part_of
-from flows.live import Counts, stream_words
+from flows.live import Counts, loading_words, stream_words
 from flows.tasks import log, shard_task
 from generators.agenda import Agenda
 from generators.engine import Remote, Sampling
@@ -82,7 +82,7 @@ class Books:
         teacher: Remote,
     ) -> None:
         self._run, self._round, self._agenda = run, round, agenda
-        self._counts: Counts | None = getattr(teacher, "stats", None)
+        self._teacher = teacher
         self._began = time.monotonic()
         self._correct = 0
         self._problems = problems
@@ -153,7 +153,9 @@ class Books:
     def _show(self) -> None:
         seconds = time.monotonic() - self._began
         correct = self._correct if self._decides else None
-        words = stream_words(correct, seconds, self._run.meter.cost(), self._counts)
+        counts: Counts | None = getattr(self._teacher, "stats", None)  # a vLLM's once it is there
+        words = stream_words(correct, seconds, self._run.meter.cost(), counts)
+        words = loading_words(self._run.loading) or words
         reporter = self._run.reporter
         reporter.detail(words, grows=self._agenda.grows)
         reporter.steps(self.done, self._agenda.total)

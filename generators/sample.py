@@ -55,6 +55,14 @@ class Watched(Protocol):
     progress: Progress | None
 
 
+@runtime_checkable
+class Loads(Protocol):
+    """A teacher that may take minutes until it is there, and says so meanwhile."""
+
+    loading: Callable[[float | None], None] | None
+    """Called from another thread: with the seconds so far, and with None when it is over."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """How problems are asked: all that a candidate's key needs besides problem and index."""

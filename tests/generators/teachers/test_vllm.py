@@ -174,11 +174,12 @@ def test_a_server_that_is_never_healthy_is_given_up(opened: Open, note) -> None:
 
 
 def test_it_says_that_it_is_still_loading(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[float] = []
+    told: list[float | None] = []
     teacher = opened("never", loading=told.append, patience=6.0)
     [answer] = ask(teacher, request(1))
     assert told, answer
     assert 5 <= told[0] < 6.5
+    assert told[-1] is None
 
 
 @pytest.mark.parametrize("who", ["server", "keeper", "itself"])
