@@ -4,6 +4,8 @@ Rates are those of the stage so far; cost is that of the whole run. Requests und
 of them are the teacher's own counts (`generators.teachers.api.stats`), where it keeps any.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from rsfactory.words import counted
@@ -24,6 +26,38 @@ class Counts(Protocol):
     def limits(self) -> dict[str, int]:
         """Address -> requests that may be under way there; 0 where it is left alone."""
         ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """Counts at one moment, of one process or of several together."""
+
+    in_flight: int = 0
+    rate_limited: int = 0
+    faults: int = 0
+    limits: dict[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def of(counts: Counts) -> "Seen":
+        """What the counts are now."""
+        return Seen(
+            in_flight=counts.in_flight,
+            rate_limited=counts.rate_limited,
+            faults=counts.faults,
+            limits=counts.limits,
+        )
+
+    @staticmethod
+    def together(parts: Iterable["Seen"]) -> "Seen":
+        """Sums; each process has an own limit at every address."""
+        total = Seen()
+        for part in parts:
+            total.in_flight += part.in_flight
+            total.rate_limited += part.rate_limited
+            total.faults += part.faults
+            for url, limit in part.limits.items():
+                total.limits[url] = total.limits.get(url, 0) + limit
+        return total
 
 
 def stream_words(

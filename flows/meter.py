@@ -89,6 +89,19 @@ class Meter:
         spent = self._paid if self._budget.kind == "usd" else self.spent
         return left(self._budget, spent + self._foreseen(under_way), self.prices) <= 0
 
+    def share(self, parts: int) -> Budget | None:
+        """What each of several processes may spend from now on; time runs for all of them at once.
+
+        None where there is no budget.
+        """
+        if self._budget is None:
+            return None
+        spent = self._paid if self._budget.kind == "usd" else self.spent
+        amount = left(self._budget, spent, self.prices)
+        return Budget(
+            self._budget.kind, amount if self._budget.kind == "seconds" else amount / parts
+        )
+
     def check(self) -> None:
         """Ends the run where the budget is used up.
 

@@ -38,9 +38,7 @@ _WRAPPER = re.compile(r"EngineDeadError|Engine core initialization failed|see (r
 
 
 class VllmTeacher:
-    """Answers of a vLLM server. ``loading`` hears every few seconds how long it loads already, and
-    None once it is over.
-    """
+    """Answers of a vLLM server. ``loading`` hears how long it loads already, at last None."""
 
     def __init__(
         self,
