@@ -97,10 +97,8 @@ class Meter:
         if self._budget is None:
             return None
         spent = self._paid if self._budget.kind == "usd" else self.spent
-        amount = left(self._budget, spent, self.prices)
-        return Budget(
-            self._budget.kind, amount if self._budget.kind == "seconds" else amount / parts
-        )
+        kind, amount = self._budget.kind, left(self._budget, spent, self.prices)
+        return Budget(kind, amount if kind == "seconds" else amount / parts)
 
     def check(self) -> None:
         """Ends the run where the budget is used up.

@@ -1,7 +1,7 @@
 """One of several processes that sample from an address: ``python -m flows.stream_child``.
 
-One message in, the job (`flows.stream_parts`); out come counts several times a second, notes, and at
-the end ``done``, with whether it was ``stopped`` because its share of the budget is spent.
+One message in, the job (`flows.stream_parts`); out come counts several times a second, notes, and
+at the end ``done``, with whether it was ``stopped`` because its share of the budget is spent.
 """
 
 import contextlib

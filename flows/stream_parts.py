@@ -8,6 +8,7 @@ at most one request behind its share, and what others leave over is shared out a
 used up or nothing is left to ask.
 """
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -68,7 +69,7 @@ def sample(
     told = Told(agenda, all(deciders.needs_gold(p.verifier) for p in problems))
     run.release()
     with run.stage(round, stage, agenda.total, "completions"):
-        for again in range(FAIR):
+        for again in itertools.count():  # each time at least a request, and mostly half of the rest
             told.stopped = False
             _ask(run, round, told, again, hinted=hinted)
             if told.stopped:
@@ -80,10 +81,6 @@ def sample(
             f"{counted(len(told.missing), 'requests')} had no answer within the bounds; the last: "
             f"{told.missing[-1]}; all others are kept, the same command asks again"
         )
-
-
-FAIR = 1000
-"""Times that a budget is shared out; each takes at least a request, and mostly half of the rest."""
 
 
 def _ask(run: Run, round: int, told: Told, again: int, *, hinted: bool) -> None:
