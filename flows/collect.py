@@ -5,6 +5,7 @@ there: the selection is made anew over everything, and the newest one is the run
 Where the budget ends it, what there is by then is selected and exported.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from filters.verify import GROUP_VERIFIERS
@@ -22,6 +23,7 @@ from flows.traces import read_traces
 from flows.verify import verify_missing
 from rsfactory.errors import Stopped
 from rsfactory.recipe import Recipe
+from rsfactory.store import CANDIDATES
 
 
 def run_collect(
@@ -50,8 +52,20 @@ def collect(run: Run) -> RunResult:
         ended = error
     verify_missing(run, 1, by_id)
     check(run, 1, by_id)
-    report(run, problems, student, select(run, 1))
-    export(run)
+    with _shown(run, "select"):
+        chosen = select(run, 1)
+    with _shown(run, "export"):
+        report(run, problems, student, chosen, ended)
+        export(run)
     if ended is not None:
         raise ended
     return load_result(run.store)
+
+
+MANY = 5000
+"""Candidates from which on selecting and exporting take seconds, and are shown."""
+
+
+def _shown(run: Run, stage: str) -> AbstractContextManager[None]:
+    count = run.store.columns(CANDIDATES, 1, ["id"]).height
+    return run.stage(1, stage, count, "candidates") if count >= MANY else nullcontext()

@@ -215,7 +215,7 @@ def candidate_of(item: Planned, completion: Completion, max_tokens: int) -> Cand
         attempt=item.attempt,
         round=item.round,
         hinted=item.hinted,
-        seed=item.seed,
+        seed=item.seed if completion.seed is None else completion.seed,
         max_tokens=max_tokens,
         completion=completion.text,
         reasoning=completion.reasoning,

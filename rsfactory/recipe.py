@@ -57,7 +57,8 @@ class JudgeSection(Section):
     """How `problems.verifier = "judge"` decides."""
 
     teacher: str | None = None
-    """Who judges: `local:MODEL`, `student` (as it was before any training) or `scripted`."""
+    """Who judges: `openai:MODEL[@URL]`, `vllm:MODEL`, `local:MODEL`, `student` (as it was before
+    any training) or `scripted`."""
     rubric: str = "science"
     """`science`, `proof`, or the rubric itself; a row's own `rubric` comes first."""
     votes: int = Field(3, gt=0)
@@ -103,7 +104,8 @@ class SampleSection(Section):
     """How a teacher is asked."""
 
     teacher: str = "student"
-    """``student``, ``local:MODEL`` or ``scripted``."""
+    """Who answers: ``student``, ``openai:MODEL[@URL]``, ``vllm:MODEL``, ``local:MODEL``,
+    ``dataset:FILE-or-Hub-id`` or ``scripted``."""
     template: str | None = None
     """Name in ``PROMPTS``; by default the one that fits the problems' domain."""
     num_samples: int = Field(2, gt=0)
@@ -148,7 +150,8 @@ class EndpointSection(Section):
     extra: dict[str, Any] = {}
     """Further fields of every request's body, e.g. `reasoning_effort`."""
     n: int = Field(8, gt=0)
-    """Completions asked for in one request at most, where the server gives as many."""
+    """Completions asked for in one request at most, where the server gives as many. The prompt is
+    then paid once, and they share a seed; 1 gives each its own."""
     concurrency: int = Field(256, gt=0)
     """Requests under way at one address at most; how many there are adapts to what it bears."""
     requests_per_minute: float | None = Field(None, gt=0)

@@ -136,6 +136,8 @@ class Candidate:
     hinted: bool
     """Made with the answer shown (rationalization)."""
     seed: int
+    """What was sent with its request. It comes from the key, without the attempt; where one request
+    was made for several candidates (`endpoint.n`), all of them have the seed of the first."""
     max_tokens: int
     completion: str
     reasoning: str | None
@@ -360,3 +362,5 @@ class RoundReport:
     attempts: int = 0
     """Candidates there were, superseded ones included: the newest report of a round has the
     most."""
+    stopped: str = ""
+    """Why it ended before everything was asked (a budget); empty where it did not."""

@@ -163,6 +163,8 @@ def test_a_server_is_asked_for_every_candidate_once(
     assert set(server.asked.values()) == {1}
     assert sum(asked.n for asked in server.seen) == 48
     assert result.rounds[0].prompt_tokens == 10 * len(server.seen)
+    seeds = Counter(row.seed for row in rows_of(result))
+    assert seeds == {asked.seed: asked.n for asked in server.seen}
 
 
 def test_a_finished_run_asks_for_nothing(server: FaultyServer, file: Path) -> None:
