@@ -2,7 +2,8 @@
 
 Asking for more of the same run (more samples, longer completions, more problems) adds to what is
 there: the selection is made anew over everything, and the newest one is the run's result.
-Where the budget ends it, what there is by then is selected and exported.
+Where the budget ends it, or some requests have no answer, what there is by then is selected and
+exported.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -21,7 +22,7 @@ from flows.start import base_checkpoint
 from flows.teachers import is_student
 from flows.traces import read_traces
 from flows.verify import verify_missing
-from rsfactory.errors import Stopped
+from rsfactory.errors import NoAnswer, Stopped
 from rsfactory.recipe import Recipe
 from rsfactory.store import CANDIDATES
 
@@ -40,17 +41,20 @@ def collect(run: Run) -> RunResult:
     problems = collecting(run)
     by_id = {problem.id: problem for problem in problems}
     student = base_checkpoint(run) if is_student(run.recipe.sample.teacher) else None
-    ended: Stopped | None = None
+    ended: Stopped | NoAnswer | None = None
     try:
         if not read_traces(run, problems):
             sample(run, 1, problems, student)
             verify_missing(run, 1, by_id)
             rationalize(run, 1, problems, student)
-    except Stopped as error:
+    except (Stopped, NoAnswer) as error:
         if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
             raise  # a majority that has decided takes no more candidates
         ended = error
-    verify_missing(run, 1, by_id)
+    try:
+        verify_missing(run, 1, by_id)
+    except Stopped as error:  # in the middle of a judge's verdicts
+        ended = ended or error
     check(run, 1, by_id)
     with _shown(run, "select"):
         chosen = select(run, 1)

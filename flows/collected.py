@@ -11,7 +11,7 @@ from flows.report import write_report
 from flows.result import FILES, round_row
 from flows.tasks import publish_table
 from flows.teachers import is_archive
-from rsfactory.errors import Stopped
+from rsfactory.errors import FactoryError
 from rsfactory.records import Checkpoint, Gate, Problem, Selection
 from rsfactory.store import ROUNDS
 
@@ -21,7 +21,7 @@ def report(
     problems: Sequence[Problem],
     student: Checkpoint | None,
     chosen: list[Selection],
-    ended: Stopped | None,
+    ended: FactoryError | None,
 ) -> None:
     """Writes what was sampled and selected; once for each set of candidates.
 

@@ -69,6 +69,11 @@ class JudgeSection(Section):
     """Of the judge; 0 makes all votes alike, so it goes with one vote."""
     max_tokens: int = Field(512, gt=0)
     """Length limit of one answer of the judge."""
+    price_prompt: float | None = Field(None, ge=0)
+    """USD for a million tokens of the judge's prompts; by default, for a judge `openai:MODEL`, that
+    of `endpoint`, and nothing for others."""
+    price_completion: float | None = Field(None, ge=0)
+    """USD for a million tokens of the judge's completions, likewise."""
 
 
 class MajoritySection(Section):
@@ -320,6 +325,7 @@ FREE_KNOBS = (
     "endpoint.requests_per_minute", "endpoint.prompt_tokens_per_minute",
     "endpoint.completion_tokens_per_minute", "endpoint.timeout", "endpoint.connect_timeout",
     "endpoint.max_requests", "endpoint.price_prompt", "endpoint.price_completion",
+    "judge.price_prompt", "judge.price_completion",
 )  # fmt: skip
 """Settings that decide no text and no verdict: any change continues the same run."""
 

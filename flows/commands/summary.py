@@ -87,6 +87,9 @@ def _print_pass_rate(result: "RunResult") -> None:
     cost = "" if last.cost is None else f", {last.cost:.2f} USD"
     prompts = f"{counted(last.prompt_tokens, 'tokens')} of prompts"
     click.echo(f"{counted(last.requests, 'requests')}, {prompts}{cost}")
+    if last.judge_requests:
+        votes = counted(last.judge_requests, "requests")
+        click.echo(f"the judge: {votes}, {counted(last.judge_tokens, 'tokens')}")
 
 
 def accuracy_words(measured: "Evaluation | RoundReport") -> tuple[str, str]:

@@ -18,7 +18,7 @@ from flows.export import selected_rows
 from flows.progress import SilentReporter
 from flows.result import RunResult, load_result
 from rsfactory.catalog import open_catalog
-from rsfactory.errors import InputError, Stopped
+from rsfactory.errors import InputError, NoAnswer, Stopped
 from rsfactory.recipe import load
 from rsfactory.records import Candidate, newest
 from rsfactory.store import (
@@ -476,6 +476,29 @@ def test_faults_lose_nothing(server: FaultyServer, tmp_path: Path) -> None:
     adds_up(result, 400)
     assert result.rounds[0].correct == 400
     assert result.rounds[0].requests >= 400
+
+
+def test_a_candidate_without_an_answer_costs_only_itself(server: FaultyServer, file: Path) -> None:
+    """The others are selected and exported, and the same command asks for the missing one."""
+    unlucky: set[int] = set()
+
+    def plan(asked: Asked) -> str:
+        if not unlucky and number(asked) == 3:
+            unlucky.add(asked.seed)
+        return "html" if asked.seed in unlucky else "right"
+
+    server.plan = plan
+    with pytest.raises(NoAnswer, match="1 request had no answer"):
+        collect(server, file, endpoint__max_requests=2)
+    cut = load_result(Store(file.parent / "data/runs/c"))
+    adds_up(cut, 47)
+    assert cut.rounds[0].selected > 0
+    assert cut.rounds[0].stopped == "1 request had no answer within the bounds"
+    server.plan = lambda asked: "right"
+    whole = collect(server, file)
+    adds_up(whole, 48)
+    assert whole.rounds[0].stopped == ""
+    assert len(server.seen) == 47 + 2 + 1
 
 
 def test_a_server_that_dies_and_comes_back(server: FaultyServer, tmp_path: Path) -> None:
