@@ -17,6 +17,7 @@ from typing import Any
 
 from flows import deciders
 from flows.context import Run
+from flows.ends import Ends
 from flows.known import part_of
 from flows.live import Counts, loading_words, stream_words
 from flows.tasks import log, shard_task
@@ -93,6 +94,7 @@ class Books:
         self._in_segment = 0
         self._rows: list[Candidate] = []
         self._verdicts: list[Verdict] = []
+        self._ends = Ends(run.recipe.select.finish_reasons, run.name)
         self.done = self.tokens = 0
 
     @staticmethod
@@ -114,6 +116,7 @@ class Books:
     def decide(self, batch: Sequence[Candidate]) -> Sequence[Outcome | None]:
         """Called in a thread, with every answer once, in the order they came."""
         self._rows += batch
+        self._note(self._ends.count(row.finish_reason for row in batch))
         outcomes: Sequence[Outcome | None] = [None] * len(batch)
         if self._decides:
             pairs = [(self._problems[c.problem_id], c) for c in batch]
@@ -135,7 +138,12 @@ class Books:
             self._segments.append(self._journal.cut())
             self._write(len(self._rows))
         self._journal.cut()
+        self._note(self._ends.count((), last=True))
         self._show()
+
+    def _note(self, text: str) -> None:
+        if text:
+            self._run.reporter.note(text)
 
     async def shown(self, work: Coroutine[Any, Any, None]) -> None:
         """Does the work; how far it is is shown all the time, also where nothing comes."""

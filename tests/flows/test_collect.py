@@ -264,6 +264,12 @@ def test_unfinished_answers_are_kept_and_not_selected(
     assert {row.finish_reason for row in rows_of(result)} == {SAID[name][1]}
     assert getattr(result.rounds[0], outcome) == 48
     assert json.loads(result.rounds[0].rejected_by) == {rule: 48}
+    again = collect(
+        server, file, name="again", sample__reuse=["c"],
+        select__finish_reasons=["stop", SAID[name][1]],
+    )  # fmt: skip
+    assert (again.rounds[0].selected > 0) == (outcome == "correct")
+    assert len(server.seen) == 48
 
 
 def test_the_files_have_licence_provenance_and_reasoning(server: FaultyServer, file: Path) -> None:
