@@ -41,6 +41,8 @@ class Run:
     meter: Meter
     journals: bool = True
     """Whether stages book their seconds; not in a child, whose parent does."""
+    said: set[str] = field(default_factory=set)
+    """Notes that were made and need not be again."""
     loading: float | None = None
     """Seconds that the open teacher loads already; None once it is there."""
     _teacher: Teacher | None = field(default=None, repr=False)
@@ -53,6 +55,12 @@ class Run:
         tasks.log(f"round {round}: {name}, {counted(total, unit)}")
         with booked(self.store, round, name) if self.journals else contextlib.nullcontext():
             yield
+
+    def say(self, text: str) -> None:
+        """A note, the first time that it comes."""
+        if text not in self.said:
+            self.said.add(text)
+            self.reporter.note(text)
 
     def teacher(self, checkpoint: Checkpoint | None, *, asked: str | None = None) -> Teacher:
         """The teacher for a checkpoint; the last one asked for stays open until `release`.

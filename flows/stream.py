@@ -116,7 +116,7 @@ class Books:
     def decide(self, batch: Sequence[Candidate]) -> Sequence[Outcome | None]:
         """Called in a thread, with every answer once, in the order they came."""
         self._rows += batch
-        self._note(self._ends.count(row.finish_reason for row in batch))
+        self._say(self._ends.count(row.finish_reason for row in batch))
         outcomes: Sequence[Outcome | None] = [None] * len(batch)
         if self._decides:
             pairs = [(self._problems[c.problem_id], c) for c in batch]
@@ -138,12 +138,12 @@ class Books:
             self._segments.append(self._journal.cut())
             self._write(len(self._rows))
         self._journal.cut()
-        self._note(self._ends.count((), last=True))
+        self._say(self._ends.count((), last=True))
         self._show()
 
-    def _note(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         if text:
-            self._run.reporter.note(text)
+            self._run.say(text)
 
     async def shown(self, work: Coroutine[Any, Any, None]) -> None:
         """Does the work; how far it is is shown all the time, also where nothing comes."""
@@ -162,6 +162,8 @@ class Books:
         seconds = time.monotonic() - self._began
         correct = self._correct if self._decides else None
         counts: Counts | None = getattr(self._teacher, "stats", None)  # a vLLM's once it is there
+        for line in getattr(counts, "said", ()):
+            self._run.say(line)
         words = stream_words(correct, seconds, self._run.meter.cost(), counts)
         words = loading_words(self._run.loading) or words
         reporter = self._run.reporter

@@ -50,7 +50,6 @@ class Told:
     servers: dict[Who, Seen] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     missing: list[str] = field(default_factory=list)
-    notes: set[str] = field(default_factory=set)
     stopped: bool = False
     """Whether one had candidates left when its share of the budget was used up."""
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -139,9 +138,8 @@ def _listen(run: Run, child: Child, who: Who, told: Told) -> None:
             if "counts" in message:
                 _book(run, told, who, message)
                 _show(run, told)
-            if "note" in message and message["note"] not in told.notes:
-                told.notes.add(message["note"])
-                run.reporter.note(message["note"])
+            if "note" in message:
+                run.say(message["note"])
             told.missing += message.get("missing", [])
             told.stopped |= message.get("stopped", False)
 
