@@ -122,13 +122,15 @@ def _ended(connection: "duckdb.DuckDBPyConnection", key: str) -> Iterator[Step]:
     """How often a problem was solved, and why it was asked no further."""
     rows = _rows(connection, "SELECT * FROM pass_rates WHERE problem_id = ? ORDER BY round", key)
     for row in rows:
-        rate = "" if row["mean"] is None else (
-            f"pass rate {row['mean']:.2f} (95% interval {row['low']:.2f} to {row['high']:.2f})")  # fmt: skip
+        rate = None
+        if row["mean"] is not None:
+            share = f"{row['low']:.2f} to {row['high']:.2f}"
+            rate = f"pass rate {row['mean']:.2f} (95% interval {share})"
         yield Step(
             stage="sample",
             what=f"round {row['round']}: asked {row['asked']} times, {row['correct']} right",
             rule=f"ended by {row['stopped_by']}",
-            evidence=rate or None,
+            evidence=rate,
         )
 
 
