@@ -12,7 +12,7 @@ from filters.verify.named import find_verifier
 from filters.verify.verdicts import verdict
 from flows import teachers
 from flows.context import Run
-from flows.judging import Pairs, judge
+from flows.judging import REJECTED, Pairs, judge
 from rsfactory import metadata
 from rsfactory.contracts import GroupVerifier
 from rsfactory.errors import InputError
@@ -20,10 +20,6 @@ from rsfactory.journal import Journal
 from rsfactory.recipe import Recipe
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 from rsfactory.store import Table
-
-REJECTED = "rejected"
-"""Finish reason of a request that a server did not take (a prompt that is too long, a policy): the
-problem was never asked, which says nothing about its answers."""
 
 
 def needs_gold(verifier: str | None) -> bool:

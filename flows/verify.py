@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flows.context import Run
 from flows.deciders import decide, decide_groups
+from flows.judging import ahead
 from flows.tasks import log, shard_task
 from rsfactory.journal import discard
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
@@ -49,6 +50,7 @@ def _verify_table(
         shown = run.stage(round, stage, len(missing), "shards") if stage else nullcontext()
         with shown:
             grouped = decide_groups(run, round, problems, source)
+            ahead(run, round, problems, missing, source, target)
             for done, shard in enumerate(missing, start=1):
                 verify_shard(run, round, problems, grouped, shard, source, target, part_of(shard))
                 if stage:

@@ -16,7 +16,7 @@ from flows.plan import run_plan
 from flows.progress import SilentReporter
 from flows.result import load_result
 from generators.teachers import scripted_judge
-from rsfactory.errors import Stopped, StoreError
+from rsfactory.errors import FactoryError, Stopped, StoreError
 from rsfactory.recipe import load
 from rsfactory.store import VERDICTS, Store
 
@@ -123,11 +123,33 @@ def test_a_stop_in_the_middle_asks_for_no_verdict_twice(
     with pytest.raises(StoreError, match="as if killed"):
         collect(server, file, **settings(server))
     monkeypatch.setattr(Store, "write", write)
-    assert votes(server).total() == 20
+    assert votes(server).total() == 48
     result = collect(server, file, **settings(server))
     adds_up(result, 24)
     assert set(votes(server).values()) == {1}
     assert json.loads(result.rounds[0].rejected_by)
+
+
+def test_shards_do_not_wait_for_each_other(server: FaultyServer, file: Path) -> None:
+    """With two candidates in a shard, and two requests for each, eight are under way at once."""
+    server.seconds = 0.5
+    result = collect(server, file, sample__shard_size=2, **settings(server, problems__limit=4))
+    adds_up(result, 8)
+    times = sorted(asked.at for asked in server.seen if asked.body["model"] == "judge")
+    assert len(times) == 16
+    assert times[7] - times[0] < 0.4
+
+
+def test_a_judge_that_is_not_there_stops_the_run_which_continues(
+    server: FaultyServer, file: Path
+) -> None:
+    plan = server.plan
+    server.plan = lambda asked: "status 401" if asked.body["model"] == "judge" else plan(asked)
+    with pytest.raises(FactoryError, match="the judge failed: .*401"):
+        collect(server, file, **settings(server))
+    assert votes(server).total() < 20
+    server.plan = plan
+    adds_up(collect(server, file, **settings(server)), 24)
 
 
 def test_requests_that_were_not_taken_are_not_judged(server: FaultyServer, file: Path) -> None:
