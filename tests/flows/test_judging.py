@@ -145,7 +145,7 @@ def test_a_judge_that_is_not_there_stops_the_run_which_continues(
 ) -> None:
     plan = server.plan
     server.plan = lambda asked: "status 401" if asked.body["model"] == "judge" else plan(asked)
-    with pytest.raises(FactoryError, match="the judge failed: .*401"):
+    with pytest.raises(FactoryError, match=r"the judge failed: .*401"):
         collect(server, file, **settings(server))
     assert votes(server).total() < 20
     server.plan = plan
