@@ -2,9 +2,11 @@
 
 Asking for more of the same run (more samples, longer completions, more problems) adds to what is
 there: the selection is made anew over everything, and the newest one is the run's result.
-Where the budget ends it, what there is by then is selected and exported.
+Where the budget ends it, or some requests have no answer, what there is by then is selected and
+exported.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from filters.verify import GROUP_VERIFIERS
@@ -20,8 +22,9 @@ from flows.start import base_checkpoint
 from flows.teachers import is_student
 from flows.traces import read_traces
 from flows.verify import verify_missing
-from rsfactory.errors import Stopped
+from rsfactory.errors import NoAnswer, Stopped
 from rsfactory.recipe import Recipe
+from rsfactory.store import CANDIDATES
 
 
 def run_collect(
@@ -38,20 +41,35 @@ def collect(run: Run) -> RunResult:
     problems = collecting(run)
     by_id = {problem.id: problem for problem in problems}
     student = base_checkpoint(run) if is_student(run.recipe.sample.teacher) else None
-    ended: Stopped | None = None
+    ended: Stopped | NoAnswer | None = None
     try:
         if not read_traces(run, problems):
             sample(run, 1, problems, student)
             verify_missing(run, 1, by_id)
             rationalize(run, 1, problems, student)
-    except Stopped as error:
+    except (Stopped, NoAnswer) as error:
         if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
             raise  # a majority that has decided takes no more candidates
         ended = error
-    verify_missing(run, 1, by_id)
+    try:
+        verify_missing(run, 1, by_id)
+    except Stopped as error:  # in the middle of a judge's verdicts
+        ended = ended or error
     check(run, 1, by_id)
-    report(run, problems, student, select(run, 1))
-    export(run)
+    with _shown(run, "select"):
+        chosen = select(run, 1)
+    with _shown(run, "export"):
+        report(run, problems, student, chosen, ended)
+        export(run)
     if ended is not None:
         raise ended
     return load_result(run.store)
+
+
+MANY = 5000
+"""Candidates from which on selecting and exporting take seconds, and are shown."""
+
+
+def _shown(run: Run, stage: str) -> AbstractContextManager[None]:
+    count = run.store.columns(CANDIDATES, 1, ["id"]).height
+    return run.stage(1, stage, count, "candidates") if count >= MANY else nullcontext()

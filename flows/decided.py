@@ -25,6 +25,13 @@ def decided(store: Store, round: int) -> pl.DataFrame:
     return joined.select("id", "problem_id", "hinted", "outcome")
 
 
+def judged_attempts(store: Store, round: int) -> int:
+    """Candidates of a round that have a verdict, superseded ones included."""
+    rows = store.columns(CANDIDATES, round, ["id"])
+    there = store.columns(VERDICTS, round, ["candidate_id"])
+    return rows.join(there, left_on="id", right_on="candidate_id", how="semi").height
+
+
 def outcomes(rows: pl.DataFrame) -> Iterator[tuple[str, Outcome]]:
     """Problem and outcome of every row that has one."""
     there = rows.filter(pl.col("outcome").is_not_null()).select("problem_id", "outcome")

@@ -4,6 +4,8 @@ Rates are those of the stage so far; cost is that of the whole run. Requests und
 of them are the teacher's own counts (`generators.teachers.api.stats`), where it keeps any.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from rsfactory.words import counted
@@ -26,6 +28,38 @@ class Counts(Protocol):
         ...
 
 
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """Counts at one moment, of one process or of several together."""
+
+    in_flight: int = 0
+    rate_limited: int = 0
+    faults: int = 0
+    limits: dict[str, int] = field(default_factory=dict)
+
+    @staticmethod
+    def of(counts: Counts) -> "Seen":
+        """What the counts are now."""
+        return Seen(
+            in_flight=counts.in_flight,
+            rate_limited=counts.rate_limited,
+            faults=counts.faults,
+            limits=counts.limits,
+        )
+
+    @staticmethod
+    def together(parts: Iterable["Seen"]) -> "Seen":
+        """Sums; each process has an own limit at every address."""
+        total = Seen()
+        for part in parts:
+            total.in_flight += part.in_flight
+            total.rate_limited += part.rate_limited
+            total.faults += part.faults
+            for url, limit in part.limits.items():
+                total.limits[url] = total.limits.get(url, 0) + limit
+        return total
+
+
 def stream_words(
     correct: int | None, seconds: float, cost: float | None, counts: Counts | None
 ) -> str:
@@ -43,6 +77,11 @@ def stream_words(
     if cost is not None:
         words.append(f"{cost:.{4 if cost < 0.1 else 2}f} USD so far")
     return ", ".join(words + ([] if counts is None else _server_words(counts)))
+
+
+def loading_words(seconds: float | None) -> str:
+    """What is said while a teacher gets ready; nothing once it is."""
+    return "" if seconds is None else f"the model is being loaded, {seconds:.0f} s so far"
 
 
 def _server_words(counts: Counts) -> list[str]:

@@ -9,8 +9,8 @@ tells how fast the student answers.
 Requests, tokens and money come from `generators.pilot`; of seconds, each part says whether it was
 measured. What is not covered: answers taken over from other runs (`sample.reuse`) are planned as if
 they were asked, a student changes with training, GRPO's completions and evaluations by another
-model than the teacher are counted only as time, a judge's tokens not at all, and what a run takes
-to open and to end is left out.
+model than the teacher are counted only as time, and what a run takes to open and to end is left
+out.
 """
 
 import time
@@ -19,12 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filters.verify import GROUP_VERIFIERS
+from filters.verify import GROUP_VERIFIERS, JUDGES
 from flows import problems as drawn
 from flows.asking import policy_for
 from flows.context import Run
 from flows.evaluate import evaluate
 from flows.opening import open_run
+from flows.plan_judge import judging, with_judge
 from flows.plan_seconds import Part, added, evaluations, parts
 from flows.progress import Reporter
 from flows.sample import sample
@@ -156,14 +157,18 @@ def planned(run: Run, size: int) -> Planned:
     pilot = _pilot(run, chosen, _judged(run, problems), teacher, identity)
     asked = _asked(run, problems, teacher)
     made = plan(pilot, asked, run.meter.prices, seed=run.seed)
+    remote = isinstance(teacher, Remote)
+    times = parts(run, made, asked, pilot, remote=remote)
+    if remote and any(problem.verifier in JUDGES for problem in problems):
+        times.append(judging(run, made, pilot))
     return Planned(
         run=run.name,
         recipe=run.recipe,
         folder=run.store.folder,
         problems=len(problems),
         pilot=pilot,
-        plan=made,
-        parts=parts(run, made, asked, pilot, remote=isinstance(teacher, Remote)),
+        plan=with_judge(run, made, pilot),
+        parts=times,
         spent=run.meter.spent,
         cost=run.meter.cost(),
     )

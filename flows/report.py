@@ -135,6 +135,7 @@ def _collected(result: RunResult, report: RoundReport) -> str:
     return (
         f"{report.selected} of {report.sampled} candidates selected.{rate} "
         f"{_time(result.seconds)}, {result.tokens:,} tokens sampled{cost}."
+        + (f" Stopped before everything was asked: {report.stopped}." if report.stopped else "")
     )
 
 

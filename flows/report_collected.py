@@ -82,6 +82,8 @@ def costs(report: RoundReport) -> dict[str, str]:
         "prompt tokens": f"{report.prompt_tokens:,}",
         "completion tokens": f"{report.tokens:,}",
     }
+    if report.judge_requests:
+        found["tokens of the judge"] = f"{report.judge_tokens:,}"
     if report.selected:
         found["tokens per selected"] = f"{report.tokens / report.selected:,.0f}"
     if report.cost is not None:

@@ -92,7 +92,7 @@ def _sample(
     record_prompts(run, round, problems, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
     if isinstance(teacher, Remote) and run.recipe.sample.processes > 1 and agenda.total:
-        stream_parts.sample(run, round, stage, agenda, hinted=hinted)
+        stream_parts.sample(run, round, stage, agenda, problems, hinted=hinted)
     elif isinstance(teacher, Remote):
         stream.sample(run, round, stage, teacher, agenda, by_id)
     elif isinstance(teacher, LocalTeacher) and agenda.grows and agenda.total:

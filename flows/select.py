@@ -46,6 +46,8 @@ def select(run: Run, round: int) -> list[Selection]:
     """
     outcomes = _verdicts(run, round)
     rows = list(_lean(run, round, outcomes))
+    if run.recipe.flow == "collect":  # a budget may end in the middle of a judge's verdicts
+        rows = [row for row in rows if row.id in outcomes]
     candidates = newest(rows)
     part, target = "round", training_set(run, round)
     if run.recipe.flow == "collect":

@@ -1,9 +1,10 @@
 """Answers as they come, before there are enough for a shard: no answered request is asked again.
 
-A journal is a folder of segments, one line of JSON a candidate. A segment becomes one shard: when
-it is full its candidates are written as Parquet, and then it is removed. A line is handed to the
-operating system before the next request is made, so that SIGKILL at any moment loses nothing that
-was answered. Several processes may keep journals in one folder: a segment's name says whose it is.
+A journal is a folder of segments, one line of JSON a row (a candidate, a judge's verdict). A
+segment becomes one shard: when it is full its rows are written as Parquet, and then it is removed.
+A line is handed to the operating system before the next request is made, so that SIGKILL at any
+moment loses nothing that was answered. Several processes may keep journals in one folder: a
+segment's name says whose it is.
 
 Not covered: a power cut may lose the lines of the open segment, which are not synced one by one.
 """
@@ -14,37 +15,40 @@ import os
 import typing
 import uuid
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import orjson
 
 from rsfactory.errors import StoreError
-from rsfactory.records import Candidate
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(Candidate))
+T = TypeVar("T")
 
 
-class Journal:
+class Journal(Generic[T]):
     """The open segment of one process, and what earlier processes left."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, record: type[T]) -> None:
         """Opens no file yet.
 
         Args:
-            folder: Holds the segments; made with the first candidate.
+            folder: Holds the segments; made with the first row.
+            record: The class of its rows.
         """
         self._folder = folder
+        self._record = record
+        self._fields = tuple(field.name for field in dataclasses.fields(record))  # type: ignore[arg-type]
         self._file: BinaryIO | None = None
         self._place: Path | None = None
 
-    def add(self, candidate: Candidate) -> None:
-        """Appends a candidate; once this returns, a kill does not lose it.
+    def add(self, row: T) -> None:
+        """Appends a row; once this returns, a kill does not lose it.
 
         Raises:
             StoreError: The disk is full or the folder cannot be written.
         """
-        line = orjson.dumps({name: getattr(candidate, name) for name in _FIELDS})
+        line = orjson.dumps({name: getattr(row, name) for name in self._fields})
         try:
             _write(self._file or self._open(), line + b"\n")
         except OSError as error:
@@ -54,20 +58,20 @@ class Journal:
             ) from error
 
     def cut(self) -> Path | None:
-        """Ends the segment, so that its candidates can become a shard; None if there is none."""
+        """Ends the segment, so that its rows can become a shard; None if there is none."""
         place, self._place = self._place, None
         if self._file is not None:
             self._file.close()
             self._file = None
         return place
 
-    def left(self) -> Iterator[tuple[Path, list[Candidate]]]:
-        """Segments on disk with their candidates: what was answered and is in no shard, perhaps.
+    def left(self) -> Iterator[tuple[Path, list[T]]]:
+        """Segments on disk with their rows: what was answered and is in no shard, perhaps.
 
         A line that a kill cut short is left out; its request counts as in flight.
         """
         for place in sorted(self._folder.glob("*.jsonl")):
-            yield place, list(_read(place))
+            yield place, list(_read(place, self._record))
 
     def _open(self) -> BinaryIO:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -85,14 +89,15 @@ def _write(file: BinaryIO, line: bytes) -> None:
 
 
 def discard(segment: Path) -> None:
-    """Removes a segment whose candidates are in a shard, and its folder with the last one."""
+    """Removes a segment whose rows are in a shard, and its folder with the last one."""
     segment.unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         segment.parent.rmdir()
 
 
-def _read(place: Path) -> Iterator[Candidate]:
-    kinds = typing.get_type_hints(Candidate)
+def _read(place: Path, record: type[T]) -> Iterator[T]:
+    kinds = typing.get_type_hints(record)
+    enums = {n: k for n, k in kinds.items() if isinstance(k, type) and issubclass(k, Enum)}
     with place.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
@@ -100,4 +105,5 @@ def _read(place: Path) -> Iterator[Candidate]:
             with contextlib.suppress(ValueError, TypeError):
                 row = orjson.loads(line)
                 if isinstance(row, dict) and kinds.keys() <= row.keys():
-                    yield Candidate(**{name: row[name] for name in kinds})
+                    values: dict[str, Any] = {name: row[name] for name in kinds}
+                    yield record(**{**values, **{n: k(row[n]) for n, k in enums.items()}})

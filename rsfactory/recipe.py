@@ -57,7 +57,8 @@ class JudgeSection(Section):
     """How `problems.verifier = "judge"` decides."""
 
     teacher: str | None = None
-    """Who judges: `local:MODEL`, `student` (as it was before any training) or `scripted`."""
+    """Who judges: `openai:MODEL[@URL]`, `vllm:MODEL`, `local:MODEL`, `student` (as it was before
+    any training) or `scripted`."""
     rubric: str = "science"
     """`science`, `proof`, or the rubric itself; a row's own `rubric` comes first."""
     votes: int = Field(3, gt=0)
@@ -68,6 +69,11 @@ class JudgeSection(Section):
     """Of the judge; 0 makes all votes alike, so it goes with one vote."""
     max_tokens: int = Field(512, gt=0)
     """Length limit of one answer of the judge."""
+    price_prompt: float | None = Field(None, ge=0)
+    """USD for a million tokens of the judge's prompts; by default, for a judge `openai:MODEL`, that
+    of `endpoint`, and nothing for others."""
+    price_completion: float | None = Field(None, ge=0)
+    """USD for a million tokens of the judge's completions, likewise."""
 
 
 class MajoritySection(Section):
@@ -103,7 +109,8 @@ class SampleSection(Section):
     """How a teacher is asked."""
 
     teacher: str = "student"
-    """``student``, ``local:MODEL`` or ``scripted``."""
+    """Who answers: ``student``, ``openai:MODEL[@URL]``, ``vllm:MODEL``, ``local:MODEL``,
+    ``dataset:FILE-or-Hub-id`` or ``scripted``."""
     template: str | None = None
     """Name in ``PROMPTS``; by default the one that fits the problems' domain."""
     num_samples: int = Field(2, gt=0)
@@ -148,7 +155,8 @@ class EndpointSection(Section):
     extra: dict[str, Any] = {}
     """Further fields of every request's body, e.g. `reasoning_effort`."""
     n: int = Field(8, gt=0)
-    """Completions asked for in one request at most, where the server gives as many."""
+    """Completions asked for in one request at most, where the server gives as many. The prompt is
+    then paid once, and they share a seed; 1 gives each its own."""
     concurrency: int = Field(256, gt=0)
     """Requests under way at one address at most; how many there are adapts to what it bears."""
     requests_per_minute: float | None = Field(None, gt=0)
@@ -317,6 +325,7 @@ FREE_KNOBS = (
     "endpoint.requests_per_minute", "endpoint.prompt_tokens_per_minute",
     "endpoint.completion_tokens_per_minute", "endpoint.timeout", "endpoint.connect_timeout",
     "endpoint.max_requests", "endpoint.price_prompt", "endpoint.price_completion",
+    "judge.price_prompt", "judge.price_completion",
 )  # fmt: skip
 """Settings that decide no text and no verdict: any change continues the same run."""
 

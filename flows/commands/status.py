@@ -77,7 +77,8 @@ def describe(store: "Store") -> dict[str, Any]:
     order = {"base": -1, "start": 0}
     newest = max(evaluations, key=lambda e: order.get(e.stage, e.round), default=None)
     last = reports[-1] if reports else None
-    done = last is not None and (last.round >= recipe["rounds"] or last.gate.value == "stop")
+    ended = last is not None and (last.round >= recipe["rounds"] or last.gate.value == "stop")
+    done = ended and not (last and last.stopped)
     left = "planned" if described.get("planned") else "stopped"
     state = "running" if running else "done" if done else left
     accuracy = last.accuracy if last else newest.accuracy if newest else None

@@ -45,7 +45,7 @@ def print_summary(result: "RunResult", data: Path, wall: float = 0.0) -> None:
         _print_verification(result)
     if result.start is not None or any(r.accuracy is not None for r in result.rounds):
         _print_accuracy(result)
-    _print_pass_rate(result)
+    _print_pass_rate(result, store)
     _print_outcome(result, wall)
     _print_places(result, store, data)
 
@@ -74,8 +74,10 @@ def _print_accuracy(result: "RunResult") -> None:
     print_table(table)
 
 
-def _print_pass_rate(result: "RunResult") -> None:
-    """How often the last round's problems were solved, and what it cost."""
+def _print_pass_rate(result: "RunResult", store: "Store") -> None:
+    """How often the last round's problems were solved, why they ended, and what it cost."""
+    from flows.report_collected import asked_of
+
     last = result.rounds[-1] if result.rounds else None
     if last is None or last.accuracy is not None:
         return
@@ -84,9 +86,16 @@ def _print_pass_rate(result: "RunResult") -> None:
             f"mean pass rate {last.pass_rate:.3f} (95% interval {last.pass_rate_low:.3f} to "
             f"{last.pass_rate_high:.3f}) over {counted(last.problems, 'problems')}"
         )
+    ended = asked_of(store).stopped_by
+    if set(ended) - {"num_samples"}:
+        words = ", ".join(f"{count} by {reason}" for reason, count in ended.most_common())
+        click.echo(f"problems ended: {words}")
     cost = "" if last.cost is None else f", {last.cost:.2f} USD"
     prompts = f"{counted(last.prompt_tokens, 'tokens')} of prompts"
     click.echo(f"{counted(last.requests, 'requests')}, {prompts}{cost}")
+    if last.judge_requests:
+        votes = counted(last.judge_requests, "requests")
+        click.echo(f"the judge: {votes}, {counted(last.judge_tokens, 'tokens')}")
 
 
 def accuracy_words(measured: "Evaluation | RoundReport") -> tuple[str, str]:

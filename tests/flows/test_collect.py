@@ -18,7 +18,7 @@ from flows.export import selected_rows
 from flows.progress import SilentReporter
 from flows.result import RunResult, load_result
 from rsfactory.catalog import open_catalog
-from rsfactory.errors import InputError, Stopped
+from rsfactory.errors import InputError, NoAnswer, Stopped
 from rsfactory.recipe import load
 from rsfactory.records import Candidate, newest
 from rsfactory.store import (
@@ -163,6 +163,8 @@ def test_a_server_is_asked_for_every_candidate_once(
     assert set(server.asked.values()) == {1}
     assert sum(asked.n for asked in server.seen) == 48
     assert result.rounds[0].prompt_tokens == 10 * len(server.seen)
+    seeds = Counter(row.seed for row in rows_of(result))
+    assert seeds == {asked.seed: asked.n for asked in server.seen}
 
 
 def test_a_finished_run_asks_for_nothing(server: FaultyServer, file: Path) -> None:
@@ -262,6 +264,12 @@ def test_unfinished_answers_are_kept_and_not_selected(
     assert {row.finish_reason for row in rows_of(result)} == {SAID[name][1]}
     assert getattr(result.rounds[0], outcome) == 48
     assert json.loads(result.rounds[0].rejected_by) == {rule: 48}
+    again = collect(
+        server, file, name="again", sample__reuse=["c"],
+        select__finish_reasons=["stop", SAID[name][1]],
+    )  # fmt: skip
+    assert (again.rounds[0].selected > 0) == (outcome == "correct")
+    assert len(server.seen) == 48
 
 
 def test_the_files_have_licence_provenance_and_reasoning(server: FaultyServer, file: Path) -> None:
@@ -474,6 +482,29 @@ def test_faults_lose_nothing(server: FaultyServer, tmp_path: Path) -> None:
     adds_up(result, 400)
     assert result.rounds[0].correct == 400
     assert result.rounds[0].requests >= 400
+
+
+def test_a_candidate_without_an_answer_costs_only_itself(server: FaultyServer, file: Path) -> None:
+    """The others are selected and exported, and the same command asks for the missing one."""
+    unlucky: set[int] = set()
+
+    def plan(asked: Asked) -> str:
+        if not unlucky and number(asked) == 3:
+            unlucky.add(asked.seed)
+        return "html" if asked.seed in unlucky else "right"
+
+    server.plan = plan
+    with pytest.raises(NoAnswer, match="1 request had no answer"):
+        collect(server, file, endpoint__max_requests=2)
+    cut = load_result(Store(file.parent / "data/runs/c"))
+    adds_up(cut, 47)
+    assert cut.rounds[0].selected > 0
+    assert cut.rounds[0].stopped == "1 request had no answer within the bounds"
+    server.plan = lambda asked: "right"
+    whole = collect(server, file)
+    adds_up(whole, 48)
+    assert whole.rounds[0].stopped == ""
+    assert len(server.seen) == 47 + 2 + 1
 
 
 def test_a_server_that_dies_and_comes_back(server: FaultyServer, tmp_path: Path) -> None:

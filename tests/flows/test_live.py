@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from flows.live import Counts, stream_words
+from flows.live import Counts, Seen, stream_words
 
 
 @dataclass
@@ -32,6 +32,13 @@ CASES = [
 @pytest.mark.parametrize(("counts", "correct", "cost", "words"), CASES)
 def test_words(counts: Counts | None, correct: int | None, cost: float | None, words: str) -> None:
     assert stream_words(correct, 10.0, cost, counts) == words
+
+
+def test_several_processes_are_one() -> None:
+    first = Seen.of(Made(3, 1, 2, {"a": 64, "b": 0}))
+    assert Seen.together([first, Seen(in_flight=4, limits={"a": 32, "b": 0})]) == Seen(
+        in_flight=7, rate_limited=1, faults=2, limits={"a": 96, "b": 0}
+    )
 
 
 def test_no_rate_at_once() -> None:

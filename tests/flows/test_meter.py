@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from flows.commands import cli
+from flows.commands.status import describe
 from flows.meter import Meter
 from rsfactory.errors import Stopped
 from rsfactory.recipe import Recipe, load
@@ -113,7 +114,12 @@ def test_what_there_is_by_then_is_selected(tmp_path: Path) -> None:
     [folder] = (run.data / "runs").iterdir()
     there = (folder / "collected.jsonl").read_text().splitlines()
     assert there
+    assert describe(Store(folder))["state"] == "stopped"
+    page = (folder / "report.html").read_text()
+    assert "Stopped before everything was asked: the budget is used up" in page
     run("1Mtok")
+    assert describe(Store(folder))["state"] == "done"
+    assert "Stopped before" not in (folder / "report.html").read_text()
     assert len((folder / "collected.jsonl").read_text().splitlines()) > len(there)
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+import test_collect
 from faulty_server import FaultyServer, mixed
 from test_collect import adds_up, answers, by_seed, collect, problems_file, rows_of
 
+from flows.progress import SilentReporter
 from flows.stream_parts import divided
 from rsfactory.errors import ChildDied, InputError, Stopped
 from rsfactory.recipe import EndpointSection
@@ -53,9 +55,43 @@ def test_the_budget_holds_for_all_of_them_together(server: FaultyServer, file: P
     with pytest.raises(Stopped, match="budget is used up"):
         collect(server, file, sample__processes=2, budget="0.5ktok")
     asked = len(server.seen)
-    assert asked < 124
+    assert 30 <= asked <= 30 + 2  # 17 tokens each
     adds_up(collect(server, file, sample__processes=2, budget="1Mtok"), 124)
     assert set(server.asked.values()) == {1}
+
+
+def test_what_one_leaves_of_its_share_is_for_the_others(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    """Of three problems one has two, and needs more than half of a budget that is just enough."""
+    file = problems_file(tmp_path / "few.jsonl", 3)
+    adds_up(collect(server, file, sample__processes=2, budget=f"{12 * 17}tok"), 12)
+    assert len(server.seen) == 12
+
+
+def test_what_is_shown_is_of_all_of_them(
+    server: FaultyServer, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.seconds = 0.1
+    heard = Heard()
+    monkeypatch.setattr(test_collect, "SilentReporter", lambda: heard)
+    prices = {"endpoint__price_prompt": 100.0, "endpoint__price_completion": 1000.0}
+    adds_up(collect(server, file, sample__processes=2, **prices), 124)
+    said = " | ".join(heard.said)
+    assert "under way of at most 8" in said
+    assert "correct/s" in said
+    assert f"{124 * (10 * 100 + 7 * 1000) / 1e6:.2f} USD so far" in said
+
+
+class Heard(SilentReporter):
+    """Keeps what is said of a stage, each thing once."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, None] = {}
+
+    def detail(self, text: str, *, grows: bool = False) -> None:
+        """One more."""
+        self.said[text] = None
 
 
 def test_a_refusal_stops_the_run_and_leaves_no_process(server: FaultyServer, file: Path) -> None:

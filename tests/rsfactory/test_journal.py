@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rsfactory.errors import StoreError
 from rsfactory.journal import Journal, discard
-from rsfactory.records import Candidate
+from rsfactory.records import Candidate, Outcome, Verdict
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
 
@@ -23,11 +23,11 @@ def candidate(number: int = 0, **changes: object) -> Candidate:
 
 
 def kept(folder: Path) -> list[Candidate]:
-    return [row for _, rows in Journal(folder).left() for row in rows]
+    return [row for _, rows in Journal(folder, Candidate).left() for row in rows]
 
 
 def test_what_was_added_is_there_for_another_process_at_once(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "answers")
+    journal = Journal(tmp_path / "answers", Candidate)
     assert kept(tmp_path / "answers") == []
     for number in range(3):
         journal.add(candidate(number))
@@ -36,7 +36,7 @@ def test_what_was_added_is_there_for_another_process_at_once(tmp_path: Path) -> 
 
 
 def test_a_segment_goes_with_its_shard_and_the_folder_with_the_last(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "answers")
+    journal = Journal(tmp_path / "answers", Candidate)
     journal.add(candidate(0))
     first = journal.cut()
     journal.add(candidate(1))
@@ -59,7 +59,7 @@ def test_a_kill_in_the_middle_of_a_line_loses_that_line_only(
     rows: list[tuple[str, str | None, str]], cut: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        journal = Journal(Path(folder))
+        journal = Journal(Path(folder), Candidate)
         made = [
             candidate(number, completion=text, reasoning=reasoning, note=note)
             for number, (text, reasoning, note) in enumerate(rows)
@@ -84,4 +84,18 @@ def test_a_line_of_something_else_is_left_out(tmp_path: Path) -> None:
 def test_a_disk_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "answers").write_text("a file in its place")
     with pytest.raises(StoreError, match="cannot write"):
-        Journal(tmp_path / "answers").add(candidate())
+        Journal(tmp_path / "answers", Candidate).add(candidate())
+
+
+def test_verdicts_are_rows_too(tmp_path: Path) -> None:
+    made = Verdict(
+        id="v-1", candidate_id="c-1", verifier="judge", version="1", outcome=Outcome.WRONG,
+        extracted=None, reason="why", seconds=0.5, isolation="none", results=["wrong", "wrong"],
+        share=1.0, requests=2, prompt_tokens=30, tokens=4,
+    )  # fmt: skip
+    journal = Journal(tmp_path, Verdict)
+    journal.add(made)
+    journal.cut()
+    [(_, [row])] = Journal(tmp_path, Verdict).left()
+    assert row == made
+    assert row.outcome is Outcome.WRONG

@@ -9,7 +9,8 @@ Learned once, kept for the teacher's life, and never by one bad answer:
 - where the 400 is about a greedy request, only greedy ones are asked for one by one
 - ``seed`` goes down to 31 bits when a 400 is about it, and is left out after another one
 
-With ``n`` above 1 the seed sent is the first candidate's.
+With ``n`` above 1 the seed sent is the first candidate's; a completion says which one it was
+(`Completion.seed`), since the text is had again only with that.
 """
 
 import json
@@ -85,8 +86,8 @@ class Form:
         else:
             # As `rsfactory.chat.render` does for a model without a chat template.
             said["prompt"] = "\n".join(m.content for m in request.messages if m.content) + "\n"
-        if self._seed_bits:
-            said["seed"] = seeds[0] & (1 << self._seed_bits) - 1
+        if (seed := self.seed(seeds)) is not None:
+            said["seed"] = seed
         if len(seeds) > 1:
             said["n"] = len(seeds)
         try:
@@ -97,6 +98,10 @@ class Form:
                     {"role": m.role, "content": m.content} for m in request.messages
                 ]
             return json.dumps(said).encode()
+
+    def seed(self, seeds: Sequence[int]) -> int | None:
+        """The one seed of a request; None where the server takes none."""
+        return seeds[0] & (1 << self._seed_bits) - 1 if self._seed_bits else None
 
     def saw(self, asked: int, came: int) -> str:
         """Counts a request's choices; returns what was learned from them, mostly nothing."""

@@ -169,14 +169,15 @@ class ApiTeacher:
 
     async def _ask(self, work: Work, batch: list[int]) -> None:
         """One request for some of the seeds, and what follows from what came of it."""
-        body = self._form.body(work.request, [work.seeds[i] for i in batch])
+        seeds = [work.seeds[i] for i in batch]
+        body, seed = self._form.body(work.request, seeds), self._form.seed(seeds)
         work.sent(batch)
         outcome, address, seconds, probe = await self._exchange(work.request, body, len(batch))
         if isinstance(outcome, Answer):
             self._proven = True
             self._learn(self._form.saw(len(batch), len(outcome.choices)))
             self.stats.short += len(outcome.choices) < len(batch)
-            self._count(work.answered(batch, outcome, seconds))
+            self._count(work.answered(batch, outcome, seconds, seed))
         elif isinstance(outcome, Fault):
             await self._again(work, batch, outcome, probe=probe)
         elif isinstance(outcome, Refused):

@@ -3,8 +3,8 @@
 It takes vLLM's options, starts an engine process as vLLM does (one that ignores SIGTERM and does
 not notice that its parent ends), answers /health, /v1/models and requests, and fails on demand by
 the environment variable FAKE_VLLM: ``refuse`` (ends while it loads), ``never`` (never healthy),
-``slow`` (healthy after a second), ``die`` (ends at the first request), ``stuck`` (never answers),
-``full`` (answers when 200 requests wait).
+``slow`` (healthy after a second), ``slower`` (after seven), ``die`` (ends at the first request),
+``stuck`` (never answers), ``full`` (answers when 200 requests wait).
 """
 
 import argparse
@@ -91,7 +91,7 @@ def main() -> None:
         sys.exit("RuntimeError: Engine core initialization failed. See root cause above.")
     if MODE == "never":
         time.sleep(600)
-    time.sleep(1 if MODE == "slow" else 0)
+    time.sleep({"slow": 1, "slower": 7}.get(MODE, 0))
     ThreadingHTTPServer.request_queue_size = 256
     ThreadingHTTPServer(("127.0.0.1", options.port), Handler).serve_forever()
 

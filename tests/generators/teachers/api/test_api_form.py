@@ -21,6 +21,7 @@ def test_n_in_one_request() -> None:
         assert [g.text for g in got] == [text_of(11, place) for place in range(4)]
         assert [g.prompt_tokens for g in got] == [10, 0, 0, 0]
         assert sum(g.tokens for g in got) == 28
+        assert [g.seed for g in got] == [11] * 4
         assert [(a.seed, a.body["n"]) for a in server.seen] == [(11, 4)]
         assert asked.per_request == 4
 
@@ -32,6 +33,7 @@ def test_more_seeds_than_a_request_may_have() -> None:
             text_of(1), text_of(1, 1), text_of(3), text_of(3, 1), text_of(5),
         ]  # fmt: skip
         assert sorted(server.asked) == [1, 3, 5]
+        assert [g.seed for g in got] == [1, 1, 3, 3, 5]
 
 
 @pytest.mark.parametrize(("gives", "learned"), [(1, 1), (3, 3)])
@@ -92,7 +94,8 @@ def test_a_400_that_names_a_field(field: str, message: str, lesson: str) -> None
         got = one(asked, 1, 2)
         assert [g.finish_reason for g in got] == ["stop", "stop"]
         assert lesson in asked.stats.learned[0]
-        one(asked, 3)
+        [after] = one(asked, 3)
+        assert (after.note, after.seed) == ((work.NO_SEED, None) if field == "seed" else ("", 3))
         assert field not in server.seen[-1].body
         assert sum(field in a.body for a in server.seen) == 1
         if field == "max_tokens":
@@ -103,8 +106,8 @@ def test_a_server_whose_seeds_are_short() -> None:
     message = "status 400 Invalid value at 'seed' (TYPE_INT32)"
     plan = lambda asked: message if asked.seed >= 1 << 31 else None  # noqa: E731
     with serving(plan=plan) as server, teacher(server.url) as asked:
-        one(asked, (5 << 40) + 77)
-        one(asked, (6 << 40) + 78)
+        got = [*one(asked, (5 << 40) + 77), *one(asked, (6 << 40) + 78)]
+        assert [g.seed for g in got] == [77, 78]
         assert [a.seed for a in server.seen[1:]] == [77, 78]
         assert asked.stats.learned == ["it takes seeds of 31 bits"]
 
