@@ -6,7 +6,7 @@ for a judge or a majority is checked by `check` when a run is opened.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from filters.verify import GROUP_VERIFIERS, JUDGES
@@ -34,6 +34,11 @@ problem was never asked, which says nothing about its answers."""
 def needs_gold(verifier: str | None) -> bool:
     """Whether a verifier, by its name, compares with a gold answer."""
     return verifier not in JUDGES and verifier not in GROUP_VERIFIERS
+
+
+def at_once(problems: Iterable[Problem]) -> bool:
+    """Whether a candidate of any of these problems can be decided as it comes, on its own."""
+    return all(needs_gold(problem.verifier) for problem in problems)
 
 
 def decide(run: Run, pairs: Pairs, grouped: Mapping[str, Verdict]) -> list[Verdict]:

@@ -27,7 +27,6 @@ def pass_rates(
     asking = asking_of(run, round, teacher.identity, hinted=False)
     there = known(run, asking, run.max_tokens())
     agenda = Agenda(problems, asking, policy, there)
-    agenda.wave()
     rule = policy_of(run.recipe.adaptive, run.recipe.sample.num_samples)
     rows = [
         _rate(
@@ -37,7 +36,7 @@ def pass_rates(
             asking,
             sum(k.attempt + 1 for k in there[state.problem.id].values()),
         )
-        for state in agenda.ended()
+        for state in agenda.replay()
         if state.asked
     ]
     if rows:

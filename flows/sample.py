@@ -9,15 +9,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from filters.verify import GROUP_VERIFIERS
-from flows import known, stream, stream_parts
+from flows import deciders, known, stream, stream_parts
 from flows.asking import asking_of, policy_for, record_prompts
 from flows.context import Run
 from flows.decided import decided
 from flows.decided import outcomes as outcomes_of
+from flows.problems import kinds
 from flows.tasks import log, shard_task
 from flows.verify import verify, verify_missing
 from generators.agenda import Agenda, Fixed, Policy
 from generators.engine import Remote
+from generators.problems import ById, Shelf
 from generators.sample import PlannedShard, sample_planned, shard_of, shards_of
 from rsfactory.contracts import Progress, Teacher
 from rsfactory.records import Candidate, Checkpoint, Outcome, Problem
@@ -55,11 +57,11 @@ def rationalize(
     for problem_id, outcome in outcomes_of(rows.filter(~rows["hinted"])):
         outcomes.setdefault(problem_id, set()).add(outcome)
     ours = {Outcome.UNVERIFIABLE}
-    failed = [
+    failed = Shelf(
         p for p in problems
         if p.id in outcomes and Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
-    ]  # fmt: skip
-    hintable = [p for p in failed if p.answer and p.verifier not in GROUP_VERIFIERS]
+    )  # fmt: skip
+    hintable = Shelf(p for p in failed if p.answer and p.verifier not in GROUP_VERIFIERS)
     if left_out := len(failed) - len(hintable):
         run.reporter.note(
             f"round {round}: {left_out} problems without a correct candidate are not hinted: "
@@ -80,19 +82,20 @@ def _sample(
 ) -> None:
     teacher = run.teacher(checkpoint)
     asking = asking_of(run, round, teacher.identity, hinted=hinted)
-    by_id = {problem.id: problem for problem in problems}
+    by_id = ById(problems)
     known.recover(run, round)
     known.reuse(run, asking, problems, policy.num_samples)
     if not isinstance(policy, Fixed):
         verify_missing(run, round, by_id)
     agenda = Agenda(problems, asking, policy, known.known(run, asking, run.max_tokens()))
-    known.refuse_growing_groups(run, round, agenda, problems)
-    record_prompts(run, round, problems, hinted=hinted)
+    some = kinds(problems)
+    known.refuse_growing_groups(run, round, agenda, some)
+    record_prompts(run, round, some, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
     if isinstance(teacher, Remote) and run.recipe.sample.processes > 1 and agenda.total:
         stream_parts.sample(run, round, stage, agenda, hinted=hinted)
     elif isinstance(teacher, Remote):
-        stream.sample(run, round, stage, teacher, agenda, by_id)
+        stream.sample(run, round, stage, teacher, agenda, decides=deciders.at_once(some))
     else:
         _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))
 
