@@ -6,7 +6,7 @@ asked by `flows.stream`, local ones shard by shard here.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from filters.verify import GROUP_VERIFIERS
 from flows import deciders, known, stream, stream_parts
@@ -46,29 +46,41 @@ def rationalize(
 ) -> None:
     """Samples failed problems again with the answer hinted (STaR, Zelikman et al., 2022).
 
-    A problem failed when it has a verdict and none of its candidates is correct; one whose verdicts
-    are all our fault (UNVERIFIABLE) did not fail. One without an answer, or whose answer decides
-    nothing (majority), is left out: there is no hint that could be given.
+    One without an answer, or whose answer decides nothing (majority), is left out: there is no hint
+    that could be given.
     """
     if not run.recipe.rationalize.num_samples:
         return
-    outcomes: dict[str, set[Outcome]] = {}
-    rows = decided(run.store, round)
-    for problem_id, outcome in outcomes_of(rows.filter(~rows["hinted"])):
-        outcomes.setdefault(problem_id, set()).add(outcome)
-    ours = {Outcome.UNVERIFIABLE}
-    failed = Shelf(
-        p for p in problems
-        if p.id in outcomes and Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
-    )  # fmt: skip
-    hintable = Shelf(p for p in failed if p.answer and p.verifier not in GROUP_VERIFIERS)
-    if left_out := len(failed) - len(hintable):
+    unsolved = failed(run, round, problems)
+    asked = hintable(unsolved)
+    if left_out := len(unsolved) - len(asked):
         run.reporter.note(
             f"round {round}: {left_out} problems without a correct candidate are not hinted: "
             "no answer of theirs is known"
         )
     policy = Fixed(run.recipe.rationalize.num_samples)
-    _sample(run, round, hintable, checkpoint, policy, hinted=True)
+    _sample(run, round, asked, checkpoint, policy, hinted=True)
+
+
+def failed(run: Run, round: int, problems: Iterable[Problem]) -> Shelf:
+    """Problems that have a verdict and no correct candidate, hinted ones left aside.
+
+    One whose verdicts are all our fault (UNVERIFIABLE) did not fail.
+    """
+    outcomes: dict[str, set[Outcome]] = {}
+    rows = decided(run.store, round)
+    for problem_id, outcome in outcomes_of(rows.filter(~rows["hinted"])):
+        outcomes.setdefault(problem_id, set()).add(outcome)
+    ours = {Outcome.UNVERIFIABLE}
+    return Shelf(
+        p for p in problems
+        if p.id in outcomes and Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
+    )  # fmt: skip
+
+
+def hintable(problems: Iterable[Problem]) -> Shelf:
+    """Problems whose answer is known and decides."""
+    return Shelf(p for p in problems if p.answer and p.verifier not in GROUP_VERIFIERS)
 
 
 def _sample(

@@ -21,6 +21,7 @@ from flows.context import Run
 from flows.meter import Meter
 from flows.problems import in_store, kinds
 from flows.progress import SilentReporter
+from flows.sample import failed, hintable
 from generators.agenda import Agenda, Fixed
 from generators.engine import Remote
 from generators.problems.finite import FiniteSet
@@ -125,6 +126,8 @@ def _sample(job: dict[str, Any], parent: Parent, telling: Telling) -> None:
             name = recipe.sample.teacher
             raise InputError(f"sample.processes is for teachers behind an address, not {name}")
         asking = asking_of(run, round, teacher.identity, hinted=hinted)
+        if hinted:
+            mine = hintable(failed(run, round, mine))
         policy = Fixed(recipe.rationalize.num_samples) if hinted else policy_for(recipe)
         agenda = Agenda(mine, asking, policy, known.known(run, asking, run.max_tokens()))
         stage = "rationalize" if hinted else "sample"

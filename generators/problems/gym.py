@@ -102,7 +102,7 @@ class GymSet:
     def cold_start(self, count: int) -> list[Problem]:
         """Up to ``count`` training problems with a worked solution; none in most families."""
         if self._options.limit is None:
-            drawn = list(itertools.islice(self._distinct("cold_start", 0, worked=True), count))
+            drawn = Shelf(itertools.islice(self._distinct("cold_start", 0, worked=True), count))
         else:
             drawn = self._pool[::-1][:count]  # those that rounds reach last
         return [replace(p, split="cold_start") for p in drawn if p.solution is not None]
