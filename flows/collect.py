@@ -22,6 +22,7 @@ from flows.start import base_checkpoint
 from flows.teachers import is_student
 from flows.traces import read_traces
 from flows.verify import verify_missing
+from generators.problems import ById
 from rsfactory.errors import NoAnswer, Stopped
 from rsfactory.recipe import Recipe
 from rsfactory.store import CANDIDATES
@@ -39,7 +40,7 @@ def run_collect(
 def collect(run: Run) -> RunResult:
     """One pass over all problems."""
     problems = collecting(run)
-    by_id = {problem.id: problem for problem in problems}
+    by_id = ById(problems)
     student = base_checkpoint(run) if is_student(run.recipe.sample.teacher) else None
     ended: Stopped | NoAnswer | None = None
     try:

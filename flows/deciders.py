@@ -4,7 +4,7 @@ A problem's verifier is a name; this is where it becomes one of the three. What 
 for a judge or a majority is checked by `check` when a run is opened.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from filters.verify import GROUP_VERIFIERS, JUDGES
 from filters.verify.judge_prompt import RUBRICS
@@ -25,6 +25,11 @@ from rsfactory.store import Table
 def needs_gold(verifier: str | None) -> bool:
     """Whether a verifier, by its name, compares with a gold answer."""
     return verifier not in JUDGES and verifier not in GROUP_VERIFIERS
+
+
+def at_once(problems: Iterable[Problem]) -> bool:
+    """Whether a candidate of any of these problems can be decided as it comes, on its own."""
+    return all(needs_gold(problem.verifier) for problem in problems)
 
 
 def decide(

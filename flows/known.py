@@ -6,7 +6,7 @@ the old limit cut off (attempt 1, 2, ... of the same index), and the answers tha
 the same question, prompt, teacher, settings and seed are taken over (`sample.reuse`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import polars as pl
 from filters.verify import GROUP_VERIFIERS
 from flows.context import Run
 from generators.agenda import Agenda, Known
+from generators.problems import ById
 from generators.sample import Asking
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id
@@ -83,7 +84,7 @@ def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> N
     for name in run.recipe.sample.reuse:
         other = other_run(run.store.folder, name)
         mine = set(_asked_so(run.store, asking.round, asking)["id"])
-        wanted = {problem.id: problem for problem in problems}
+        wanted = ById(problems)
         for round in (r for r in other.rounds(CANDIDATES) if r > 0):
             ids = {
                 row["id"]
@@ -97,7 +98,7 @@ def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> N
 
 
 def refuse_growing_groups(
-    run: Run, round: int, agenda: Agenda, problems: Sequence[Problem]
+    run: Run, round: int, agenda: Agenda, problems: Iterable[Problem]
 ) -> None:
     """A majority that has decided cannot get more candidates.
 

@@ -9,7 +9,7 @@ import importlib.metadata
 import platform
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ def _check(recipe: Recipe, source: ProblemSet, held_out: ProblemSet) -> None:
 
 
 def _check_held_out(
-    recipe: Recipe, source: ProblemSet, held_out: ProblemSet, first: list[Problem]
+    recipe: Recipe, source: ProblemSet, held_out: ProblemSet, first: Sequence[Problem]
 ) -> list[Problem]:
     """The held-out problems, if there are enough, and some are left to train on."""
     found = held_out.held_out(recipe.evaluate.problems)
@@ -167,7 +167,7 @@ def _check_held_out(
     return found
 
 
-def _check_sampling(recipe: Recipe, first: list[Problem]) -> None:
+def _check_sampling(recipe: Recipe, first: Sequence[Problem]) -> None:
     """What a policy or a teacher needs of the others."""
     if recipe.flow == "star" and teachers.is_archive(recipe.sample.teacher):
         raise InputError(

@@ -30,7 +30,6 @@ def pass_rates(
         for problem, places in known(run, asking, run.max_tokens()).items()
     }  # what a judge has not come to says nothing
     agenda = Agenda(problems, asking, policy, there)
-    agenda.wave()
     rule = policy_of(run.recipe.adaptive, run.recipe.sample.num_samples)
     rows = [
         _rate(
@@ -40,7 +39,7 @@ def pass_rates(
             asking,
             sum(k.attempt + 1 for k in there[state.problem.id].values()),
         )
-        for state in agenda.ended()
+        for state in agenda.replay()
         if state.asked
     ]
     if rows:

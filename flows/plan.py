@@ -36,6 +36,7 @@ from generators.adaptive import Policy, policy_of, trial
 from generators.agenda import Fixed
 from generators.engine import Remote
 from generators.pilot import Asked, Pilot, Plan, Range, Tried, plan
+from generators.problems import ById
 from rsfactory.budget import Budget, Spent
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError, NoAnswer, Stopped
@@ -205,7 +206,7 @@ def _judged(run: Run, problems: Sequence[Problem]) -> dict[str, Outcome]:
     """
     if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
         return {}
-    verdicts = verify(run, 1, {problem.id: problem for problem in problems})
+    verdicts = verify(run, 1, ById(problems))
     return {key: verdict.outcome for key, verdict in verdicts.items()}
 
 

@@ -4,14 +4,16 @@ A round's problems are read back from the store once written, so that a continue
 others. Held-out problems are kept apart by content; the cold start takes training problems.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from flows.context import Run
+from generators.problems import Shelf
 from generators.problems.finite import same_question
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id
 from rsfactory.records import Problem
-from rsfactory.store import PROBLEMS, read_shard
+from rsfactory.store import PROBLEMS, Store, read_shard
 
 
 def held_out(run: Run) -> list[Problem]:
@@ -50,7 +52,7 @@ def training(run: Run, round: int) -> list[Problem]:
     return _once(run, round, "train", draw)
 
 
-def collecting(run: Run) -> list[Problem]:
+def collecting(run: Run) -> Sequence[Problem]:
     """All problems of a source, or `problems.per_round` of an endless one; later ones are added.
 
     Raises:
@@ -59,7 +61,7 @@ def collecting(run: Run) -> list[Problem]:
     return to_collect(run, None)
 
 
-def to_collect(run: Run, first: int | None) -> list[Problem]:
+def to_collect(run: Run, first: int | None) -> Sequence[Problem]:
     """The same, but only so many are written down: a plan may ask for more than its run will.
 
     Raises:
@@ -70,29 +72,38 @@ def to_collect(run: Run, first: int | None) -> list[Problem]:
     if not drawn:
         raise InputError(f"{run.source.name} has no problems")
     there = set(run.store.columns(PROBLEMS, 1, ["id"])["id"])
-    new = [p for p in drawn if p.id not in there]
-    kept = new if first is None else new[: max(0, first - len(there))]
-    for start in range(0, len(kept), BLOCK):
-        block = kept[start : start + BLOCK]
+    new = (problem for problem in drawn if problem.id not in there)
+    kept = new if first is None else islice(new, max(0, first - len(there)))
+    while block := list(islice(kept, BLOCK)):
         run.store.write(PROBLEMS, 1, content_id("h", [p.id for p in block]), block)
-    before = there - {p.id for p in drawn}
-    return (
-        [*drawn, *(p for p in run.store.read(PROBLEMS, 1) if p.id in before)] if before else drawn
-    )
+    before = there.difference(problem.id for problem in drawn) if there else there
+    if not before:
+        return drawn
+    return Shelf(chain(drawn, (p for p in in_store(run.store, 1) if p.id in before)))
 
 
-BLOCK = 5000
+def in_store(store: Store, round: int) -> Iterator[Problem]:
+    """The problems of a round as they were written down, a shard of them in memory at a time."""
+    return (row for shard in store.shards(PROBLEMS, round) for row in read_shard(PROBLEMS, shard))
+
+
+BLOCK = 1000
 """Problems in a shard of a source that is taken whole."""
 
 
-def apart(problems: list[Problem], held_out: list[Problem]) -> list[Problem]:
+def kinds(problems: Iterable[Problem]) -> list[Problem]:
+    """One problem of each domain and verifier: templates and deciders tell no others apart."""
+    return list({(problem.domain, problem.verifier): problem for problem in problems}.values())
+
+
+def apart(problems: Iterable[Problem], held_out: Iterable[Problem]) -> list[Problem]:
     """Problems whose question is not held out (another source may hold the same ones)."""
     kept_out = {same_question(problem.prompt) for problem in held_out}
     return [problem for problem in problems if same_question(problem.prompt) not in kept_out]
 
 
-def _apart(run: Run, problems: list[Problem]) -> list[Problem]:
-    return problems if run.held_out_source is None else apart(problems, held_out(run))
+def _apart(run: Run, problems: Sequence[Problem]) -> list[Problem]:
+    return list(problems) if run.held_out_source is None else apart(problems, held_out(run))
 
 
 def _once(run: Run, round: int, part: str, draw: Callable[[], list[Problem]]) -> list[Problem]:

@@ -7,18 +7,20 @@ ones are asked shard by shard here.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from filters.verify import GROUP_VERIFIERS
-from flows import known, stream, stream_parts
+from flows import deciders, known, stream, stream_parts
 from flows.asking import asking_of, policy_for, record_prompts
 from flows.context import Run
 from flows.decided import decided
 from flows.decided import outcomes as outcomes_of
+from flows.problems import kinds
 from flows.tasks import log, shard_task
 from flows.verify import verify, verify_missing
 from generators.agenda import Agenda, Fixed, Policy
 from generators.engine import Remote
+from generators.problems import ById, Shelf
 from generators.sample import PlannedShard, sample_planned, shard_of, shards_of
 from generators.teachers import LocalTeacher
 from rsfactory.contracts import Progress, Teacher
@@ -46,29 +48,41 @@ def rationalize(
 ) -> None:
     """Samples failed problems again with the answer hinted (STaR, Zelikman et al., 2022).
 
-    A problem failed when it has a verdict and none of its candidates is correct; one whose verdicts
-    are all our fault (UNVERIFIABLE) did not fail. One without an answer, or whose answer decides
-    nothing (majority), is left out: there is no hint that could be given.
+    One without an answer, or whose answer decides nothing (majority), is left out: there is no hint
+    that could be given.
     """
     if not run.recipe.rationalize.num_samples:
         return
-    outcomes: dict[str, set[Outcome]] = {}
-    rows = decided(run.store, round)
-    for problem_id, outcome in outcomes_of(rows.filter(~rows["hinted"])):
-        outcomes.setdefault(problem_id, set()).add(outcome)
-    ours = {Outcome.UNVERIFIABLE}
-    failed = [
-        p for p in problems
-        if p.id in outcomes and Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
-    ]  # fmt: skip
-    hintable = [p for p in failed if p.answer and p.verifier not in GROUP_VERIFIERS]
-    if left_out := len(failed) - len(hintable):
+    unsolved = failed(run, round, problems)
+    asked = hintable(unsolved)
+    if left_out := len(unsolved) - len(asked):
         run.reporter.note(
             f"round {round}: {left_out} problems without a correct candidate are not hinted: "
             "no answer of theirs is known"
         )
     policy = Fixed(run.recipe.rationalize.num_samples)
-    _sample(run, round, hintable, checkpoint, policy, hinted=True)
+    _sample(run, round, asked, checkpoint, policy, hinted=True)
+
+
+def failed(run: Run, round: int, problems: Iterable[Problem]) -> Shelf:
+    """Problems that have a verdict and no correct candidate, hinted ones left aside.
+
+    One whose verdicts are all our fault (UNVERIFIABLE) did not fail.
+    """
+    outcomes: dict[str, set[Outcome]] = {}
+    rows = decided(run.store, round)
+    for problem_id, outcome in outcomes_of(rows.filter(~rows["hinted"])):
+        outcomes.setdefault(problem_id, set()).add(outcome)
+    ours = {Outcome.UNVERIFIABLE}
+    return Shelf(
+        p for p in problems
+        if p.id in outcomes and Outcome.CORRECT not in outcomes[p.id] and outcomes[p.id] - ours
+    )  # fmt: skip
+
+
+def hintable(problems: Iterable[Problem]) -> Shelf:
+    """Problems whose answer is known and decides."""
+    return Shelf(p for p in problems if p.answer and p.verifier not in GROUP_VERIFIERS)
 
 
 def _sample(
@@ -82,22 +96,24 @@ def _sample(
 ) -> None:
     teacher = run.teacher(checkpoint)
     asking = asking_of(run, round, teacher.identity, hinted=hinted)
-    by_id = {problem.id: problem for problem in problems}
+    by_id = ById(problems)
     known.recover(run, round)
     known.reuse(run, asking, problems, policy.num_samples)
     if not isinstance(policy, Fixed):
         verify_missing(run, round, by_id)
     agenda = Agenda(problems, asking, policy, known.known(run, asking, run.max_tokens()))
-    known.refuse_growing_groups(run, round, agenda, problems)
-    record_prompts(run, round, problems, hinted=hinted)
+    some = kinds(problems)
+    decides = deciders.at_once(some)
+    known.refuse_growing_groups(run, round, agenda, some)
+    record_prompts(run, round, some, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
     if isinstance(teacher, Remote) and run.recipe.sample.processes > 1 and agenda.total:
-        stream_parts.sample(run, round, stage, agenda, problems, hinted=hinted)
+        stream_parts.sample(run, round, stage, agenda, decides=decides, hinted=hinted)
     elif isinstance(teacher, Remote):
-        stream.sample(run, round, stage, teacher, agenda, by_id)
+        stream.sample(run, round, stage, teacher, agenda, decides=decides)
     elif isinstance(teacher, LocalTeacher) and agenda.grows and agenda.total:
         with teacher.streaming() as answers:
-            stream.sample(run, round, stage, answers, agenda, by_id)
+            stream.sample(run, round, stage, answers, agenda, decides=decides)
     else:
         _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))
 

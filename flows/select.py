@@ -18,7 +18,7 @@ from rsfactory.records import Candidate, Outcome, Problem, Selection, Verdict, n
 from rsfactory.store import CANDIDATES, FLAGS, SELECTIONS, VERDICTS, read_shard
 
 
-def check(run: Run, round: int, problems: dict[str, Problem]) -> None:
+def check(run: Run, round: int, problems: Mapping[str, Problem]) -> None:
     """Flags of a round's candidates, one flag shard a candidate shard."""
     shards = run.store.shards(CANDIDATES, round)
     missing = [shard for shard in shards if not run.store.has(FLAGS, round, part_of(shard))]
@@ -30,7 +30,7 @@ def check(run: Run, round: int, problems: dict[str, Problem]) -> None:
                 run.reporter.advance(done)
 
 
-def _check_shard(run: Run, round: int, problems: dict[str, Problem], shard: Path) -> None:
+def _check_shard(run: Run, round: int, problems: Mapping[str, Problem], shard: Path) -> None:
     wanted = {name for name in CHECKS if treatment(run.recipe, name) != "ignore"}
     rows = read_shard(CANDIDATES, shard)
     found = [flag for row in rows for flag in flags_of(problems[row.problem_id], row, wanted)]

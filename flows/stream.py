@@ -11,7 +11,7 @@ import contextlib
 import gc
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,10 @@ from flows.known import part_of
 from flows.live import Counts, loading_words, stream_words
 from flows.tasks import log, shard_task
 from generators.agenda import Agenda
-from generators.engine import Remote, Sampling
+from generators.engine import Pairs, Remote, Sampling
 from rsfactory.errors import NoAnswer
 from rsfactory.journal import discard
-from rsfactory.records import Candidate, Outcome, Problem, Verdict
+from rsfactory.records import Candidate, Outcome, Verdict
 from rsfactory.store import CANDIDATES, VERDICTS
 from rsfactory.words import counted
 
@@ -40,9 +40,18 @@ def sample(
     stage: str,
     teacher: Remote,
     agenda: Agenda,
-    problems: Mapping[str, Problem],
+    *,
+    decides: bool,
 ) -> None:
     """Asks for everything on the agenda; what was answered is kept, however this ends.
+
+    Args:
+        run: The run.
+        round: The round the answers are of.
+        stage: What is shown.
+        teacher: Who is asked.
+        agenda: What is asked.
+        decides: Whether verdicts are made here, as answers come (`deciders.at_once`).
 
     Raises:
         Stopped: The budget is used up.
@@ -51,7 +60,7 @@ def sample(
     if not agenda.total:
         return
     with run.stage(round, stage, agenda.total, "completions"), _still_heap():
-        books = Books(run, round, agenda, problems, teacher)
+        books = Books(run, round, agenda, teacher, decides=decides)
         sampling = Sampling(
             teacher, agenda, run.max_tokens(), books.keep, books.decide, run.meter.enough
         )
@@ -79,17 +88,17 @@ class Books:
         run: Run,
         round: int,
         agenda: Agenda,
-        problems: Mapping[str, Problem],
         teacher: Remote,
+        *,
+        decides: bool,
     ) -> None:
         self._run, self._round, self._agenda = run, round, agenda
         self._teacher = teacher
         self._began = time.monotonic()
         self._correct = 0
-        self._problems = problems
         self._journal = run.store.answers(round)
         self._size = run.recipe.sample.shard_size
-        self._decides = all(deciders.needs_gold(p.verifier) for p in problems.values())
+        self._decides = decides
         self._segments: deque[Path | None] = deque()
         self._in_segment = 0
         self._rows: list[Candidate] = []
@@ -113,13 +122,12 @@ class Books:
         self.done += 1
         self.tokens += candidate.tokens
 
-    def decide(self, batch: Sequence[Candidate]) -> Sequence[Outcome | None]:
+    def decide(self, pairs: Pairs) -> Sequence[Outcome | None]:
         """Called in a thread, with every answer once, in the order they came."""
-        self._rows += batch
-        self._say(self._ends.count(row.finish_reason for row in batch))
-        outcomes: Sequence[Outcome | None] = [None] * len(batch)
+        self._rows += [candidate for _, candidate in pairs]
+        self._say(self._ends.count(candidate.finish_reason for _, candidate in pairs))
+        outcomes: Sequence[Outcome | None] = [None] * len(pairs)
         if self._decides:
-            pairs = [(self._problems[c.problem_id], c) for c in batch]
             verdicts = deciders.decide(self._run, pairs, {})
             self._verdicts += verdicts
             outcomes = [verdict.outcome for verdict in verdicts]

@@ -8,28 +8,33 @@ import contextlib
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from filters.verify.code import sandboxed
 from filters.verify.pool import VerifierPool
-from flows import known, stream
+from flows import deciders, known, stream
 from flows.asking import asking_of, policy_for
 from flows.context import Run
 from flows.live import Counts, Seen
 from flows.meter import Meter
+from flows.problems import in_store, kinds
 from flows.progress import SilentReporter
+from flows.sample import failed, hintable
 from generators.agenda import Agenda, Fixed
 from generators.engine import Remote
 from generators.problems.finite import FiniteSet
 from generators.problems.options import Options
+from generators.problems.shelf import Shelf
 from rsfactory.budget import Budget, Kind, Spent, left
 from rsfactory.child import Parent
 from rsfactory.errors import FactoryError, InputError, NoAnswer, Stopped
 from rsfactory.recipe import Recipe, parse
 from rsfactory.records import Outcome, Problem
-from rsfactory.store import PROBLEMS, Store
+from rsfactory.store import Store
 
 TOLD_EVERY = 0.2
 """Seconds between two messages with counts."""
@@ -132,7 +137,7 @@ def main() -> None:
 def _sample(job: dict[str, Any], telling: Telling) -> None:
     store, round, hinted = Store(Path(job["folder"])), job["round"], job["hinted"]
     recipe = parse(job["recipe"], job["name"])
-    mine = store.read(PROBLEMS, round)[job["part"] :: job["parts"]]
+    mine = Shelf(islice(in_store(store, round), job["part"], None, job["parts"]))
     if not mine:
         return
     with contextlib.ExitStack() as held:
@@ -148,13 +153,16 @@ def _sample(job: dict[str, Any], telling: Telling) -> None:
             raise InputError(f"sample.processes is for teachers behind an address, not {name}")
         telling.stats = getattr(teacher, "stats", None)
         asking = asking_of(run, round, teacher.identity, hinted=hinted)
+        if hinted:
+            mine = hintable(failed(run, round, mine))
         policy = Fixed(recipe.rationalize.num_samples) if hinted else policy_for(recipe)
         agenda = Agenda(mine, asking, policy, known.known(run, asking, run.max_tokens()))
         stage = "rationalize" if hinted else "sample"
-        stream.sample(run, round, stage, teacher, agenda, {p.id: p for p in mine})
+        decides = deciders.at_once(kinds(mine))
+        stream.sample(run, round, stage, teacher, agenda, decides=decides)
 
 
-def _source(problems: list[Problem], seed: int) -> FiniteSet:
+def _source(problems: Iterable[Problem], seed: int) -> FiniteSet:
     """The part's problems as a source."""
     options = Options(seed=seed, purpose="train", gold=False)
     return FiniteSet("part", problems, options)

@@ -12,12 +12,10 @@ import itertools
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows import deciders
 from flows.context import Run
 from flows.live import Seen, stream_words
 from generators.agenda import Agenda
@@ -25,7 +23,7 @@ from rsfactory.budget import Spent
 from rsfactory.child import Child
 from rsfactory.errors import NoAnswer
 from rsfactory.recipe import EndpointSection
-from rsfactory.records import Outcome, Problem
+from rsfactory.records import Outcome
 from rsfactory.words import counted
 
 CHILD = "flows.stream_child"
@@ -56,7 +54,7 @@ class Told:
 
 
 def sample(
-    run: Run, round: int, stage: str, agenda: Agenda, problems: Sequence[Problem], *, hinted: bool
+    run: Run, round: int, stage: str, agenda: Agenda, *, decides: bool, hinted: bool
 ) -> None:
     """Asks for everything on the agenda, each child for its share of the problems.
 
@@ -65,7 +63,7 @@ def sample(
         NoAnswer: Some candidates had no answer; the same command asks for them again.
         ChildDied: A child ended early; what it was answered is kept.
     """
-    told = Told(agenda, all(deciders.needs_gold(p.verifier) for p in problems))
+    told = Told(agenda, decides)
     run.release()
     with run.stage(round, stage, agenda.total, "completions"):
         for again in itertools.count():  # each time at least a request, and mostly half of the rest

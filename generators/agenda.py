@@ -6,7 +6,9 @@ and only then is the next one sized, so that a problem's counts move along the p
 which the estimate of its pass rate relies on (docs/adaptive.md). Problems do not wait for each
 other. Unverifiable candidates say nothing about a problem: a policy that looks at outcomes has
 others asked in their place, up to a bound. A rerun replays what is known already in the order of
-the index and continues every wave where it was. Not covered: a policy that looks at other problems.
+the index and continues every wave where it was. Problems are read when their turn comes and
+forgotten when they end: only those under way are in memory. Not covered: a policy that looks at
+other problems.
 """
 
 from collections import deque
@@ -103,7 +105,7 @@ class Agenda:
         """Plans nothing yet: candidates are made when they are taken, so that memory stays small.
 
         Args:
-            problems: Each once.
+            problems: Each once; read in their order, as they are asked.
             asking: How they are asked.
             policy: When a problem has been asked often enough.
             known: Problem's key -> place (0 is the first of this stage) -> what the store has.
@@ -114,8 +116,9 @@ class Agenda:
         self._fresh = iter(problems)
         self._ready: deque[State] = deque()
         self._taken: State | None = None
-        self.states: dict[str, State] = {}
-        self.total = sum(self._expected(p) for p in problems)
+        self._open: dict[str, State] = {}
+        """Problems with a wave under way."""
+        self.total = self._expected(problems)
         """Candidates to be asked for, as far as it is known now."""
 
     @property
@@ -137,10 +140,9 @@ class Agenda:
         """All candidates of the waves under way, known ones too, problem by problem."""
         while (state := self._next()) is not None:
             state.todo = []
-        open_ones = (state for state in self.states.values() if state.waiting)
         return [
             self._planned(state.problem, place)
-            for state in open_ones
+            for state in self._open.values()
             for place in range(state.asked, state.asked + state.wave)
         ]
 
@@ -152,25 +154,33 @@ class Agenda:
 
     def decide(self, problem_id: str, outcome: Outcome | None) -> None:
         """Books one candidate of a problem; the last one of its wave opens the next."""
-        state = self.states[problem_id]
+        state = self._open[problem_id]
         state.waiting -= 1
         state.right += outcome is Outcome.CORRECT
         state.unverifiable += outcome is Outcome.UNVERIFIABLE
-        if not state.waiting and self._advance(state):
+        if state.waiting:
+            return
+        if self._advance(state):
             self._ready.append(state)
             self.total += len(state.todo)
+        else:
+            del self._open[problem_id]
 
-    def ended(self) -> Iterator[State]:
-        """Problems that were asked, with their counts."""
-        return iter(self.states.values())
+    def replay(self) -> Iterator[State]:
+        """All problems with their counts, as far as what is known goes; asks for nothing."""
+        for problem in self._fresh:
+            state = State(problem)
+            self._advance(state)
+            yield state
 
     def _next(self) -> State | None:
         """The next problem with something to ask."""
         if self._ready:
             return self._ready.popleft()
         for problem in self._fresh:
-            state = self.states[problem.id] = State(problem)
+            state = State(problem)
             if self._advance(state):
+                self._open[problem.id] = state
                 return state
         return None
 
@@ -210,8 +220,13 @@ class Agenda:
         attempt = 0 if there is None else there.attempt + there.redo
         return self._asking.planned(problem, place, attempt)
 
-    def _expected(self, problem: Problem) -> int:
-        """Candidates that are missing of the first wave that is not all known."""
-        state = State(problem)
-        self._advance(state)
-        return len(state.todo)
+    def _expected(self, problems: Sequence[Problem]) -> int:
+        """Candidates that are missing of each problem's first wave that is not all known."""
+        if not self._known:
+            return self._policy.wanted(0, 0) * len(problems)
+        missing = 0
+        for problem in problems:
+            state = State(problem)
+            self._advance(state)
+            missing += len(state.todo)
+        return missing

@@ -22,7 +22,7 @@ from generators.agenda import Agenda
 from generators.sample import Planned, candidate_of, request_of
 from rsfactory.contracts import Completion, Teacher
 from rsfactory.errors import NoAnswer
-from rsfactory.records import Candidate, Outcome
+from rsfactory.records import Candidate, Outcome, Problem
 
 WAITING = 2048
 """Answered candidates that may wait to be decided; above that no further request is made."""
@@ -33,7 +33,8 @@ GATHER = 0.02
 HOPELESS = 50
 """Requests in a row without an answer after which the stage ends."""
 
-Decide = Callable[[Sequence[Candidate]], Sequence[Outcome | None]]
+Pairs = Sequence[tuple[Problem, Candidate]]
+Decide = Callable[[Pairs], Sequence[Outcome | None]]
 
 
 @runtime_checkable
@@ -56,7 +57,8 @@ class Sampling:
     keep: Callable[[Candidate], None]
     """Called in the loop for every candidate as it comes; when it returns, a kill loses nothing."""
     decide: Decide
-    """Called in a thread; outcomes in the order of the candidates, None where nobody decides."""
+    """Called in a thread with candidates and their problems; outcomes in their order, None where
+    nobody decides."""
     enough: Callable[[int], bool] = lambda under_way: False
     """Asked before each request, with the candidates under way: whether the budget is used up."""
     stopped: bool = False
@@ -66,7 +68,7 @@ class Sampling:
     _under_way: int = 0
     _undecided: int = 0
     _in_a_row: int = 0
-    _inbox: list[Candidate] = field(default_factory=list)
+    _inbox: list[tuple[Problem, Candidate]] = field(default_factory=list)
     _idle: deque["asyncio.Future[None]"] = field(default_factory=deque)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
@@ -127,7 +129,7 @@ class Sampling:
         for item, completion in answered:
             candidate = candidate_of(item, completion, self.max_tokens)
             self.keep(candidate)
-            self._inbox.append(candidate)
+            self._inbox.append((item.problem, candidate))
             self._undecided += 1
         self._arrived.set()
 
@@ -150,8 +152,8 @@ class Sampling:
             batch, self._inbox = self._inbox, []
             self._drained.set()
             outcomes = await loop.run_in_executor(thread, self.decide, batch)
-            for candidate, outcome in zip(batch, outcomes, strict=True):
-                self.agenda.decide(candidate.problem_id, outcome)
+            for (problem, _), outcome in zip(batch, outcomes, strict=True):
+                self.agenda.decide(problem.id, outcome)
             self._undecided -= len(batch)
             self._wake(len(batch))
 

@@ -6,7 +6,7 @@ problems to train on, drawn round by round. `open_source` makes one from the use
 
 import contextlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,11 +15,14 @@ from generators.problems import files, gym, hub
 from generators.problems.finite import FiniteSet
 from generators.problems.options import Options, Purpose
 from generators.problems.origin import UNKNOWN, Origin
+from generators.problems.shelf import ById, Shelf
 from rsfactory.contracts import ProblemSource, resolve
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
 
-__all__ = ["SOURCES", "FiniteSet", "Options", "ProblemSet", "Purpose", "open_source"]
+__all__ = [
+    "SOURCES", "ById", "FiniteSet", "Options", "ProblemSet", "Purpose", "Shelf", "open_source",
+]  # fmt: skip
 
 
 class ProblemSet(Protocol):
@@ -50,7 +53,7 @@ class ProblemSet(Protocol):
         """Up to ``count`` training problems with a worked solution; empty where there are none."""
         ...
 
-    def train(self, round: int, count: int) -> list[Problem]:
+    def train(self, round: int, count: int) -> Sequence[Problem]:
         """Up to ``count`` distinct problems for a round (from 1); the same at every call."""
         ...
 

@@ -29,6 +29,7 @@ from generators.problems.family import LICENCE, Family
 from generators.problems.library import highest_level, names
 from generators.problems.options import MAX_HELD_OUT, Options
 from generators.problems.origin import listed
+from generators.problems.shelf import Shelf
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id, seed_of
 from rsfactory.records import Problem
@@ -101,17 +102,18 @@ class GymSet:
     def cold_start(self, count: int) -> list[Problem]:
         """Up to ``count`` training problems with a worked solution; none in most families."""
         if self._options.limit is None:
-            drawn = list(itertools.islice(self._distinct("cold_start", 0, worked=True), count))
+            drawn = Shelf(itertools.islice(self._distinct("cold_start", 0, worked=True), count))
         else:
             drawn = self._pool[::-1][:count]  # those that rounds reach last
         return [replace(p, split="cold_start") for p in drawn if p.solution is not None]
 
-    def train(self, round: int, count: int) -> list[Problem]:
+    def train(self, round: int, count: int) -> Sequence[Problem]:
         """Fresh problems for the round; with a limit, the next ones of the pool."""
         if self._options.limit is None:
-            return list(itertools.islice(self._distinct("train", round), count))
-        count = min(count, len(self._pool))
-        return [self._pool[((round - 1) * count + i) % len(self._pool)] for i in range(count)]
+            return Shelf(itertools.islice(self._distinct("train", round), count))
+        size = len(self._pool)
+        count = min(count, size)
+        return self._pool.arranged(((round - 1) * count + i) % size for i in range(count))
 
     def fingerprint(self) -> str:
         """Key of the families, their parameters and first problems (another library version)."""
@@ -136,8 +138,8 @@ class GymSet:
         return [self._told(p) for p in itertools.islice(turns, MAX_HELD_OUT)]
 
     @cached_property
-    def _pool(self) -> list[Problem]:
-        return list(itertools.islice(self._distinct("train", 1), self._options.limit))
+    def _pool(self) -> Shelf:
+        return Shelf(itertools.islice(self._distinct("train", 1), self._options.limit))
 
     def _distinct(self, split: str, round: int, *, worked: bool = False) -> Iterator[Problem]:
         """Problems of a range, none like another or one held out; ``worked``: with solutions."""

@@ -10,8 +10,17 @@ from pathlib import Path
 import psutil
 import pytest
 import test_collect
-from faulty_server import FaultyServer, mixed
-from test_collect import adds_up, answers, by_seed, collect, problems_file, rows_of
+from faulty_server import Asked, FaultyServer, mixed
+from test_collect import (
+    GOLD,
+    adds_up,
+    answers,
+    by_seed,
+    collect,
+    number,
+    problems_file,
+    rows_of,
+)  # fmt: skip
 
 from flows.progress import SilentReporter
 from flows.stream_parts import divided
@@ -48,6 +57,18 @@ def test_every_candidate_is_asked_for_once_by_one_of_them(server: FaultyServer, 
 def test_faults_lose_and_double_nothing(server: FaultyServer, file: Path) -> None:
     server.plan = mixed(0.1)
     adds_up(collect(server, file, sample__processes=2, endpoint__timeout=2), 124)
+
+
+def test_only_problems_that_failed_are_hinted(server: FaultyServer, file: Path) -> None:
+    def plan(asked: Asked) -> str:
+        hinted = str(GOLD) in asked.body["messages"][-1]["content"].replace("<7>", "")
+        return "right" if hinted or number(asked) % 4 else "wrong"
+
+    server.plan = plan
+    result = collect(server, file, sample__processes=2, rationalize__num_samples=2)
+    adds_up(result, 124 + 2 * 8)
+    assert result.rounds[0].hinted_sampled == result.rounds[0].hinted_correct == 2 * 8
+    assert set(server.asked.values()) == {1}
 
 
 def test_the_budget_holds_for_all_of_them_together(server: FaultyServer, file: Path) -> None:

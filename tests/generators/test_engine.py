@@ -2,14 +2,14 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators import engine
-from generators.agenda import Agenda, Fixed, Known
+from generators.agenda import Agenda, Fixed, Known, Policy, State
 from generators.engine import Remote, Sampling
 from generators.prompts import pick
 from generators.sample import Asking, canonical
@@ -41,11 +41,32 @@ ASKING = Asking(
 class UntilRight:
     """Two at a time until one is right, six at most."""
 
+    num_samples: int = 6
+
     def wanted(self, asked: int, correct: int) -> int:
         return 0 if correct or asked >= 6 else 2
 
     def reason(self, asked: int, correct: int) -> str:
         return "correct" if correct else "num_samples"
+
+
+@dataclass(frozen=True)
+class Noting:
+    """A policy that notes with which counts problems end, and why."""
+
+    policy: Policy
+    ended: list[tuple[int, int, str]] = field(default_factory=list)
+
+    @property
+    def num_samples(self) -> int:
+        return self.policy.num_samples
+
+    def wanted(self, asked: int, correct: int) -> int:
+        return self.policy.wanted(asked, correct)
+
+    def reason(self, asked: int, correct: int) -> str:
+        self.ended.append((asked, correct, self.policy.reason(asked, correct)))
+        return self.ended[-1][2]
 
 
 class Fake:
@@ -86,8 +107,16 @@ def sampling(agenda: Agenda, teacher: Fake, decide: engine.Decide, **more) -> li
     return kept
 
 
-def nobody(batch: Sequence[Candidate]) -> list[None]:
-    return [None] * len(batch)
+def nobody(pairs: engine.Pairs) -> list[None]:
+    return [None] * len(pairs)
+
+
+def replayed(policy: Policy, outcomes: dict[tuple[str, int], Outcome]) -> list[State]:
+    """Where problems stand after these outcomes, as a rerun sees it."""
+    known: dict[str, dict[int, Known]] = {}
+    for (key, place), outcome in outcomes.items():
+        known.setdefault(key, {})[place] = Known(0, outcome)
+    return list(Agenda(PROBLEMS, ASKING, policy, known).replay())
 
 
 @pytest.mark.parametrize("per_request", [1, 3, 8])
@@ -107,22 +136,26 @@ def test_every_candidate_is_asked_for_once_and_kept_once(per_request: int) -> No
 def test_waves_follow_the_policy_whatever_the_order_of_arrival(dice: int, rate: float) -> None:
     agenda = Agenda(PROBLEMS, ASKING, UntilRight())
     chance = random.Random(dice)
-    right: Counter[str] = Counter()
+    outcomes: dict[tuple[str, int], Outcome] = {}
 
-    def decide(batch: Sequence[Candidate]) -> list[Outcome]:
-        found = [CORRECT if chance.random() < rate else WRONG for _ in batch]
-        right.update(c.problem_id for c, o in zip(batch, found, strict=True) if o is CORRECT)
+    def decide(pairs: engine.Pairs) -> list[Outcome]:
+        found = [CORRECT if chance.random() < rate else WRONG for _ in pairs]
+        keys = [(p.id, c.index) for p, c in pairs if p.id == c.problem_id]
+        outcomes.update(zip(keys, found, strict=True))
         return found
 
     kept = sampling(agenda, Fake(2, dice), decide)
     asked = Counter(c.problem_id for c in kept)
-    for state in agenda.ended():
+    right = Counter(key for (key, _), outcome in outcomes.items() if outcome is CORRECT)
+    ended = replayed(UntilRight(), outcomes)
+    for state in ended:
         assert state.asked == asked[state.problem.id]
         assert state.correct == right[state.problem.id]
         assert state.reason == ("correct" if state.correct else "num_samples")
         assert state.asked == 6 or state.correct
-    assert len(list(agenda.ended())) == len(PROBLEMS)
+    assert len(ended) == len(PROBLEMS)
     assert agenda.total == len(kept)
+    assert not agenda.wave()
 
 
 @given(st.data())
@@ -135,12 +168,14 @@ def test_a_rerun_asks_for_what_is_missing_and_nothing_else(data: st.DataObject) 
     }
 
     def run(known: dict[str, dict[int, Known]]) -> tuple[dict[tuple[str, int], int], list]:
-        agenda, made = Agenda(PROBLEMS[:3], ASKING, policy, known), {}
+        noting = Noting(policy)
+        agenda, made = Agenda(PROBLEMS[:3], ASKING, noting, known), {}
+        noting.ended.clear()  # what was all known is looked at once to count what is missing
         while items := agenda.take(1):
             place = (items[0].problem.id, items[0].index)
             made[place] = items[0].attempt
             agenda.decide(place[0], outcomes[place])
-        return made, sorted((s.problem.id, s.asked, s.correct, s.reason) for s in agenda.ended())
+        return made, sorted(noting.ended)
 
     whole, ended = run({})
     there = data.draw(st.sets(st.sampled_from(sorted(whole))))
@@ -193,7 +228,7 @@ def test_the_budget_ends_it_and_what_is_under_way_is_kept() -> None:
     assert len(kept) == len(teacher.asked) == 20
 
 
-def broken_decide(batch: Sequence[Candidate]) -> list[None]:
+def broken_decide(pairs: engine.Pairs) -> list[None]:
     raise StoreError("the disk is full")
 
 
@@ -222,9 +257,9 @@ def test_slow_deciding_holds_requests_back(monkeypatch: pytest.MonkeyPatch) -> N
     waiting: list[int] = []
     agenda, teacher = Agenda(PROBLEMS, ASKING, Fixed(20)), Fake()
 
-    def slow(batch: Sequence[Candidate]) -> list[None]:
-        waiting.append(len(batch))
-        return [None] * len(batch)
+    def slow(pairs: engine.Pairs) -> list[None]:
+        waiting.append(len(pairs))
+        return [None] * len(pairs)
 
     assert len(sampling(agenda, teacher, slow)) == 240
     assert max(waiting) <= 10 + 5

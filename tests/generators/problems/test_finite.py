@@ -67,7 +67,7 @@ def test_rounds_go_through_everything_before_they_begin_again() -> None:
     assert len({i for r in rounds[:2] for i in r}) == 40
     assert len({i for r in rounds for i in r}) == 50
     assert all(len(set(r)) == 20 for r in rounds)
-    assert source.train(1, 20) == source.train(1, 20)
+    assert list(source.train(1, 20)) == list(source.train(1, 20))
     assert len(source.train(1, 500)) == 50
 
 
