@@ -11,7 +11,6 @@ Not covered: a power cut may lose the lines of the open segment, which are not s
 import contextlib
 import dataclasses
 import os
-import typing
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +45,7 @@ class Journal:
         """
         line = orjson.dumps({name: getattr(candidate, name) for name in _FIELDS})
         try:
-            _write(self._file or self._open(), line + b"\n")
+            _add(self._file or self._open(), line + b"\n")
         except OSError as error:
             raise StoreError(
                 f"cannot write {self._folder}: {error.strerror}; clear some space and run the "
@@ -70,10 +69,25 @@ class Journal:
             yield place, list(_read(place))
 
     def _open(self) -> BinaryIO:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._place = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:12]}.jsonl"
-        self._file = self._place.open("ab", buffering=0)
+        place = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:12]}.jsonl"
+        while self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # Another process may remove the folder, empty as it is, in this very moment.
+            with contextlib.suppress(FileNotFoundError):
+                self._file = place.open("ab", buffering=0)
+        self._place = place
         return self._file
+
+
+def _add(file: BinaryIO, line: bytes) -> None:
+    """The whole line or nothing of it, so that a later one does not go on in its middle."""
+    end = file.seek(0, os.SEEK_END)
+    try:
+        _write(file, line)
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(end)
+        raise
 
 
 def _write(file: BinaryIO, line: bytes) -> None:
@@ -92,12 +106,11 @@ def discard(segment: Path) -> None:
 
 
 def _read(place: Path) -> Iterator[Candidate]:
-    kinds = typing.get_type_hints(Candidate)
     with place.open("rb") as file:
         for line in file:
             if not line.endswith(b"\n"):
                 return
             with contextlib.suppress(ValueError, TypeError):
                 row = orjson.loads(line)
-                if isinstance(row, dict) and kinds.keys() <= row.keys():
-                    yield Candidate(**{name: row[name] for name in kinds})
+                if isinstance(row, dict):  # without a field that is needed it is a TypeError
+                    yield Candidate(**{name: row[name] for name in _FIELDS if name in row})
