@@ -14,6 +14,7 @@ import polars as pl
 
 from filters.verify import GROUP_VERIFIERS
 from flows.context import Run
+from flows.decided import newest_verdicts
 from generators.agenda import Agenda, Known
 from generators.problems import ById
 from generators.sample import Asking
@@ -61,7 +62,7 @@ def next_index(run: Run, round: int, *, hinted: bool) -> dict[str, int]:
 def known(run: Run, asking: Asking, max_tokens: int) -> dict[str, dict[int, Known]]:
     """Problem -> place behind its first index -> what the store has, the newest attempt of it."""
     rows = _asked_so(run.store, asking.round, asking)
-    verdicts = run.store.columns(VERDICTS, asking.round, ["candidate_id", "outcome"])
+    verdicts = newest_verdicts(run.store, asking.round)
     outcomes = dict(verdicts.select("candidate_id", "outcome").iter_rows())
     found: dict[str, dict[int, Known]] = {}
     for row in rows.sort("attempt").iter_rows(named=True):

@@ -233,7 +233,8 @@ def _unfinished(store: Store) -> Spent:
     A kill between the two leaves some in both.
     """
     total = Spent()
-    for round in {*store.rounds(CANDIDATES), 1}:
+    begun = store.rounds(CANDIDATES)
+    for round in {*begun, max(begun, default=0) + 1}:  # the last may have no shard yet
         there: set[str] | None = None
         for _, answers in store.answers(round).left():
             there = there or {"", *store.columns(CANDIDATES, round, ["id"])["id"]}

@@ -50,7 +50,7 @@ class Journal(Generic[T]):
         """
         line = orjson.dumps({name: getattr(row, name) for name in self._fields})
         try:
-            _write(self._file or self._open(), line + b"\n")
+            _add(self._file or self._open(), line + b"\n")
         except OSError as error:
             raise StoreError(
                 f"cannot write {self._folder}: {error.strerror}; clear some space and run the "
@@ -74,10 +74,25 @@ class Journal(Generic[T]):
             yield place, list(_read(place, self._record))
 
     def _open(self) -> BinaryIO:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._place = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:12]}.jsonl"
-        self._file = self._place.open("ab", buffering=0)
+        place = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:12]}.jsonl"
+        while self._file is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            # Another process may remove the folder, empty as it is, in this very moment.
+            with contextlib.suppress(FileNotFoundError):
+                self._file = place.open("ab", buffering=0)
+        self._place = place
         return self._file
+
+
+def _add(file: BinaryIO, line: bytes) -> None:
+    """The whole line or nothing of it, so that a later one does not go on in its middle."""
+    end = file.seek(0, os.SEEK_END)
+    try:
+        _write(file, line)
+    except OSError:
+        with contextlib.suppress(OSError):
+            file.truncate(end)
+        raise
 
 
 def _write(file: BinaryIO, line: bytes) -> None:
@@ -104,6 +119,10 @@ def _read(place: Path, record: type[T]) -> Iterator[T]:
                 return
             with contextlib.suppress(ValueError, TypeError):
                 row = orjson.loads(line)
-                if isinstance(row, dict) and kinds.keys() <= row.keys():
-                    values: dict[str, Any] = {name: row[name] for name in kinds}
-                    yield record(**{**values, **{n: k(row[n]) for n, k in enums.items()}})
+                if isinstance(row, dict):  # without a field that is needed it is a TypeError
+                    known: dict[str, Any] = {n: row[n] for n in kinds if n in row}
+                    yield record(**{n: enums.get(n, _same)(v) for n, v in known.items()})
+
+
+def _same(value: Any) -> Any:
+    return value

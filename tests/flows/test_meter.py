@@ -186,6 +186,15 @@ def test_all_places_of_answers_count_alike(
         assert meter.cost() == pytest.approx(prompt * 1e-4 + tokens * 1e-3)
 
 
+def test_a_journal_of_a_round_without_shards_counts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(CANDIDATES, 1, "x", [candidate(0)])
+    journal = store.answers(2)
+    journal.add(candidate(1, round=2))
+    journal.cut()
+    assert Meter(recipe("openai:m"), store).spent.tokens == 2 * 1100
+
+
 @pytest.mark.parametrize(("teacher", "cost"), [("openai:m", 1.01), ("student", 2.02)])
 def test_evaluations_cost_money_only_where_the_teacher_is_the_student(
     tmp_path: Path, teacher: str, cost: float

@@ -1,6 +1,9 @@
 import dataclasses
+import errno
+import json
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -79,6 +82,52 @@ def test_a_kill_in_the_middle_of_a_line_loses_that_line_only(
 def test_a_line_of_something_else_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "1-a.jsonl").write_bytes(b'{"id": 3}\n[1]\nnull\n\n\xff\n')
     assert kept(tmp_path) == []
+
+
+def test_lines_of_a_version_before_or_after_are_read(tmp_path: Path) -> None:
+    row = dataclasses.asdict(candidate(note="x"))
+    older = {name: row[name] for name in row if name not in ("requests", "seconds", "note")}
+    lines = [json.dumps(one) for one in (older, {**row, "later": 1})]
+    (tmp_path / "1-a.jsonl").write_text("\n".join(lines) + "\n")
+    assert kept(tmp_path) == [candidate(), candidate(note="x")]
+
+
+def test_a_line_after_one_that_a_full_disk_cut_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    journal.add(candidate(0))
+    monkeypatch.setattr("rsfactory.journal._write", _half)
+    with pytest.raises(StoreError, match="clear some space"):
+        journal.add(candidate(1))
+    monkeypatch.undo()
+    journal.add(candidate(2))
+    journal.cut()
+    assert kept(tmp_path) == [candidate(0), candidate(2)]
+
+
+def _half(file: BinaryIO, line: bytes) -> None:
+    file.write(line[: len(line) // 2])
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_folder_that_another_process_removes_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between it is made and a segment is in it, the other one's last segment may go."""
+    made, mkdir = [], Path.mkdir
+
+    def unlucky(self: Path, **settings: bool) -> None:
+        mkdir(self, **settings)
+        made.append(self)
+        if len(made) == 1:
+            self.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", unlucky)
+    journal = Journal(tmp_path / "answers")
+    journal.add(candidate())
+    journal.cut()
+    assert kept(tmp_path / "answers") == [candidate()]
 
 
 def test_a_disk_that_cannot_be_written_is_said(tmp_path: Path) -> None:

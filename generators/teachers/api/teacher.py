@@ -123,14 +123,33 @@ class ApiTeacher:
         seeds, most = request.seeds, self._form.most(request)
         if len(seeds) <= most:
             return await self._answer(request, seeds)
-        parts = [seeds[start : start + most] for start in range(0, len(seeds), most)]
-        tasks = [asyncio.ensure_future(self._answer(request, part)) for part in parts]
+        return await self._in_parts(request, most)
+
+    async def _in_parts(self, request: Request, most: int) -> list[Completion]:
+        """More seeds than a request may have; a part without an answer costs no other its own."""
+        parts = range(0, len(request.seeds), most)
+        answered: dict[int, Completion] = {}
+        failed: list[NoAnswer] = []
+
+        async def answer(start: int) -> None:
+            try:
+                made = await self._answer(request, request.seeds[start : start + most])
+                came = dict(enumerate(made))
+            except NoAnswer as error:
+                failed.append(error)
+                came = error.answered
+            answered.update({start + place: completion for place, completion in came.items()})
+
+        tasks = [asyncio.ensure_future(answer(start)) for start in parts]
         try:
-            return [one for part in await asyncio.gather(*tasks) for one in part]
+            await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if failed:
+            raise NoAnswer(str(failed[0]), answered)
+        return [answered[place] for place in range(len(request.seeds))]
 
     def close(self) -> None:
         """Frees the sockets; those of a loop that has ended are closed already."""

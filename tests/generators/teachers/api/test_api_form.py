@@ -134,6 +134,17 @@ def test_what_came_before_the_bound_is_not_lost() -> None:
         assert {i: c.text for i, c in ended.value.answered.items()} == {0: text_of(7)}
 
 
+def test_a_part_without_an_answer_costs_no_other() -> None:
+    """Places are those of the request's seeds, not of the part's."""
+    plan = lambda asked: "html" if asked.seed in (1, 5) else None  # noqa: E731
+    with serving(plan=plan) as server, teacher(server.url, n=2, max_requests=2) as asked:
+        with pytest.raises(NoAnswer, match="2 requests") as ended:
+            one(asked, 1, 2, 3, 4, 5)
+        assert {i: c.text for i, c in ended.value.answered.items()} == {
+            2: text_of(3), 3: text_of(3, 1),
+        }  # fmt: skip
+
+
 def test_what_a_body_says() -> None:
     with serving() as server, teacher(server.url, extra={"reasoning_effort": "low"}) as asked:
         one(asked, 7, temperature=0.0, top_p=0.9, max_tokens=5, text="Grüße \ud800")

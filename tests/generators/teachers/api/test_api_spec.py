@@ -141,6 +141,21 @@ def test_secrets_are_hidden() -> None:
     assert mask(said) == "key [key], [key], [key], json"
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("407, url='http://bob:hunter2@proxy:3128'", "407, url='http://[key]@proxy:3128'"),
+        ("bob:hunter2@proxy:3128", "[key]@proxy:3128"),
+        ("your key is abcd-12…", "your key is [key]…"),  # cut in its middle
+        ("your key is abcd", "your key is [key]"),
+        ("it is a", "it is a"),
+        ("write to me@example.com: now", "write to me@example.com: now"),
+    ],
+)
+def test_names_passwords_and_beginnings_of_secrets_are_hidden(said: str, shown: str) -> None:
+    assert Mask({"Authorization": "Bearer abcd-1234"})(said) == shown
+
+
 def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("https_proxy", "http://proxy:3128")
     monkeypatch.setenv("no_proxy", "inside.example")
