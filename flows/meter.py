@@ -15,7 +15,8 @@ import time
 
 import polars as pl
 
-from flows.teachers import is_student
+from flows.teachers import is_afar, is_student
+from generators.prompts import LENGTH_AFAR
 from rsfactory.budget import Budget, Prices, Spent, left
 from rsfactory.errors import Stopped
 from rsfactory.recipe import Recipe
@@ -23,7 +24,7 @@ from rsfactory.records import Candidate
 from rsfactory.store import CANDIDATES, EVALUATION_CANDIDATES, Store, Table
 
 MOST_TOKENS = 512
-"""Of one answer, as long as nothing is known and the recipe does not say."""
+"""Of one answer of a local teacher, as long as nothing is known and the recipe does not say."""
 
 
 class Meter:
@@ -39,7 +40,8 @@ class Meter:
         self._budget = Budget.parse(recipe.budget) if recipe.budget else None
         if self._budget is not None:
             left(self._budget, Spent(), self.prices)
-        self._most = recipe.sample.max_tokens or MOST_TOKENS
+        most = LENGTH_AFAR if is_afar(recipe.sample.teacher) else MOST_TOKENS
+        self._most = recipe.sample.max_tokens or most
         self._free_evaluations = not is_student(recipe.sample.teacher)
         self._before = Spent(
             seconds=sum(e["seconds"] for e in store.journal_entries() if "stage" in e)

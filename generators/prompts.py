@@ -18,6 +18,9 @@ HINTED = "-hinted"
 
 LENGTHS = {"sums": 48, "math": 256, "choice": 192, "code": 512, "text": 256}
 """Tokens that a completion of a template may have where the recipe does not say."""
+LENGTH_AFAR = 4096
+"""The same of a teacher behind an address: reasoning takes thousands of tokens, and an answer that
+ends before costs no more. Few servers take less."""
 
 
 def final_line(answer: str) -> str:

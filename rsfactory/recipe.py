@@ -103,9 +103,11 @@ class SampleSection(Section):
     """How a teacher is asked."""
 
     teacher: str = "student"
-    """``student``, ``local:MODEL`` or ``scripted``."""
+    """Who answers: ``student``, ``openai:MODEL[@URL]``, ``vllm:MODEL``, ``local:MODEL``,
+    ``dataset:FILE-or-Hub-id`` or ``scripted`` (docs/collect.md)."""
     template: str | None = None
-    """Name in ``PROMPTS``; by default the one that fits the problems' domain."""
+    """How a problem is asked: ``math``, ``choice``, ``code``, ``text`` or ``sums``; by default the
+    one that fits it (docs/collect.md)."""
     num_samples: int = Field(2, gt=0)
     """Completions per problem."""
     temperature: float = Field(0.7, ge=0)
@@ -113,7 +115,9 @@ class SampleSection(Section):
     top_p: float = Field(1.0, gt=0, le=1)
     """Nucleus: the smallest set of tokens of this probability is sampled from."""
     max_tokens: int | None = Field(None, gt=0)
-    """Length limit of one completion; by default the template's own."""
+    """Length limit of one completion, its reasoning included; by default 4096 where the teacher is
+    behind an address (``openai:``), else what the template needs of a small model: 48 (sums) to 512
+    (code)."""
     shard_size: int = Field(96, gt=0)
     """Completions in a shard: written together, and what a kill costs a local teacher at most."""
     processes: int = Field(1, gt=0)
@@ -232,7 +236,7 @@ class GrpoSection(Section):
     share_reward: float = Field(0.0, ge=0, lt=1)
     """A wrong program's reward: this times the share of tests it passes; 0: only all count."""
     max_tokens: int | None = Field(None, gt=0)
-    """Length limit of one completion; by default that of sampling."""
+    """Length limit of one completion; by default `sample.max_tokens`, else the template's."""
 
 
 class EvaluateSection(Section):
@@ -241,7 +245,7 @@ class EvaluateSection(Section):
     problems: int = Field(128, ge=32, le=256)
     """How many held-out problems, where the source has that many to spare."""
     max_tokens: int | None = Field(None, gt=0)
-    """Length limit of one completion; by default that of sampling."""
+    """Length limit of one completion; by default `sample.max_tokens`, else the template's."""
 
 
 class GateSection(Section):
