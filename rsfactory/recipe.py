@@ -12,7 +12,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)  # fmt: skip
 from pydantic.fields import FieldInfo
 
 from rsfactory.errors import InputError, RecipeChanged
@@ -106,8 +114,8 @@ class SampleSection(Section):
     """Who answers: ``student``, ``openai:MODEL[@URL]``, ``vllm:MODEL``, ``local:MODEL``,
     ``dataset:FILE-or-Hub-id`` or ``scripted`` (docs/collect.md)."""
     template: str | None = None
-    """How a problem is asked: ``math``, ``choice``, ``code``, ``text`` or ``sums``; by default the
-    one that fits it (docs/collect.md)."""
+    """How a problem is asked: ``math``, ``choice``, ``code``, ``text``, ``sums``, or a text of your
+    own with ``{problem}`` in it; by default the one that fits the problem."""
     num_samples: int = Field(2, gt=0)
     """Completions per problem."""
     temperature: float = Field(0.7, ge=0)
@@ -280,7 +288,7 @@ class Recipe(Section):
     flow: Literal["star", "collect"] = "star"
     """`star` trains a student round by round; `collect` ends with the selected candidates."""
     rounds: int = Field(3, gt=0)
-    """How many, unless a gate stops before."""
+    """How many, unless a gate stops before; a collection has one."""
     budget: str | None = None
     """What the run may cost in all: `20USD`, `5Mtok` or `2h`."""
     sandbox: Literal["full", "weak"] = "full"
@@ -304,6 +312,23 @@ class Recipe(Section):
     evaluate: EvaluateSection = EvaluateSection()
     gate: GateSection = GateSection()
     keep: KeepSection = KeepSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_round(cls, values: Any) -> Any:
+        """A collection that does not say has one round."""
+        collects = isinstance(values, Mapping) and values.get("flow") == "collect"
+        return {"rounds": 1, **values} if collects else values
+
+    @field_validator("rounds")
+    @classmethod
+    def _no_more_rounds(cls, rounds: int, known: ValidationInfo) -> int:
+        if known.data.get("flow") == "collect" and rounds != 1:
+            raise ValueError(
+                "a collection has one round; for more data raise sample.num_samples, give more "
+                "problems, or (generated ones) raise problems.per_round"
+            )
+        return rounds
 
 
 def treatment(recipe: Recipe, check: str) -> Treatment:
@@ -502,7 +527,8 @@ def _fault(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key} is missing"
     got = error["input"]
-    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, got {got!r}"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {said[0].lower()}{said[1:]}, got {got!r}"
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:

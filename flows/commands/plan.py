@@ -26,7 +26,7 @@ EPILOG = """Example: factory plan collect --teacher openai:MODEL --problems FILE
 
 \b
 factory plan star --rounds 3
-factory plan collect --teacher openai:MODEL --problems FILE --pilot 64 --budget 1USD
+factory plan collect --teacher openai:MODEL --problems FILE --pilot 64 --budget 200ktok
 It takes the flags of factory run. The pilot is the beginning of that run, which asks for the rest.
 Money needs prices: --set endpoint.price_prompt=0.15 --set endpoint.price_completion=0.6"""
 

@@ -41,6 +41,7 @@ def test_a_setting_changes_one_value() -> None:
         ({"rounds": 0}, "rounds: input should be greater than 0, got 0"),
         ({"sample.num_samples": "many"}, "got 'many'"),
         ({"rounds.more": 1}, "rounds is not a section"),
+        ({"flow": "collect", "rounds": 2}, "rounds: a collection has one round; for more data"),
         ({"train.pool": "some"}, "'all' or 'round'"),
         ({"evaluate.problems": 4}, "greater than or equal to 32"),
     ],

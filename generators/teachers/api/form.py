@@ -36,7 +36,8 @@ SHORT_PROVEN = 10
 _N = re.compile(r"[`'\"]n[`'\"]|\bn (?:must|should|is|>|=|other)|\bbest_of\b|parameter:? n\b")
 _WRONG = re.compile(
     r"unsupported|not supported|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
-    r"|invalid|extra (?:field|input)|cannot|does not support|must be|less than|at most|too large|out of range",
+    r"|invalid|extra (?:field|input)|cannot|does not support|must be"
+    r"|less than|at most|too large|out of range",
     re.IGNORECASE,
 )
 
