@@ -185,7 +185,7 @@ class RationalizeSection(Section):
     """A second try at failed problems with the answer hinted (STaR, Zelikman et al. 2022)."""
 
     num_samples: int = Field(1, ge=0)
-    """Hinted completions per failed problem; 0 leaves rationalization out."""
+    """Hinted completions per failed problem; 0 (the default of a collection) leaves it out."""
 
 
 class SelectSection(Section):
@@ -223,7 +223,8 @@ class SftSection(Section):
     round_decay: float = Field(0.6, gt=0, le=1)
     """The rate of round r is `learning_rate` times this to the power of r - 1."""
     max_length: int = Field(1024, gt=0)
-    """Tokens of prompt and completion together; longer candidates are not selected, none is cut."""
+    """Tokens of prompt and completion together; longer candidates are not selected, none is cut.
+    32768 by default in a collection."""
 
 
 class GrpoSection(Section):
@@ -278,6 +279,14 @@ TREATMENTS: dict[str, Treatment] = {"leaked_hint": "reject"}
 """Check -> treatment where a recipe says nothing; others are counted."""
 
 
+COLLECTION: dict[str, Any] = {
+    "rounds": 1,
+    "rationalize": {"num_samples": 0},
+    "sft": {"max_length": 32768},  # nothing is trained: only very long candidates are left out
+}
+"""Defaults of a recipe that trains nothing, where they are others."""
+
+
 class Recipe(Section):
     """All that decides a run, besides its seed."""
 
@@ -315,10 +324,15 @@ class Recipe(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_round(cls, values: Any) -> Any:
-        """A collection that does not say has one round."""
-        collects = isinstance(values, Mapping) and values.get("flow") == "collect"
-        return {"rounds": 1, **values} if collects else values
+    def _of_a_collection(cls, values: Any) -> Any:
+        """What a collection has where it does not say."""
+        if not isinstance(values, Mapping) or values.get("flow") != "collect":
+            return values
+        said = dict(values)
+        for name, default in COLLECTION.items():
+            own = said.get(name, {} if isinstance(default, Mapping) else default)
+            said[name] = {**default, **own} if isinstance(own, Mapping) else own
+        return said
 
     @field_validator("rounds")
     @classmethod
