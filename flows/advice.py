@@ -1,30 +1,33 @@
 """What a person may do about a round whose figures show a plain cause, in a sentence each.
 
-Said at the end of a run and in its report. Not covered: causes that only the texts show (a prompt
-that misleads, golds that are wrong: `factory validate`).
+Said at the end of a run, in its report and in a plan. Not covered: causes that only the texts show
+(a prompt that misleads, golds that are wrong: `factory validate`).
 """
 
-from rsfactory.records import RoundReport
+from collections.abc import Mapping
+
+from rsfactory.records import Outcome, RoundReport
 from rsfactory.store import CANDIDATES, Store
 
 OFTEN = 0.1
-"""Share of a round's candidates from which on a cause is told."""
+"""Share of a round's candidates above which a cause is told."""
 
 
-def length_limit(store: Store, round: int) -> int:
-    """Tokens that the completions of a round might have; 0 where nobody was asked."""
-    limits = store.columns(CANDIDATES, round, ["max_tokens"])["max_tokens"]
-    return max(limits, default=0)
+def of_round(report: RoundReport, store: Store) -> list[str]:
+    """What stands out of a round's figures."""
+    counts = {name.value: int(getattr(report, name.value)) for name in Outcome}
+    limits = store.columns(CANDIDATES, report.round, ["max_tokens"])["max_tokens"]
+    return advice(counts, max(limits, default=0), trains=report.accuracy is not None)
 
 
-def advice(report: RoundReport, limit: int) -> list[str]:
+def advice(counts: Mapping[str, int], limit: int, *, trains: bool) -> list[str]:
     """What stands out, the most frequent cause first.
 
     Args:
-        report: The round's.
-        limit: Its completions' length limit, 0 where there was none.
+        counts: Candidates by outcome.
+        limit: Tokens that they might have, 0 where nobody was asked.
+        trains: Whether a student is trained on them, so that they are not asked again.
     """
-    trains = report.accuracy is not None
     again = "" if trains else ", which asks again for those alone"
     causes = {
         "truncated": f"reached the length limit of {limit:,} tokens; raise it with "
@@ -36,9 +39,9 @@ def advice(report: RoundReport, limit: int) -> list[str]:
     }
     if not limit:
         del causes["truncated"]
-    counts = {name: int(getattr(report, name)) for name in causes}
-    often = [n for n in causes if counts[n] and counts[n] >= OFTEN * report.sampled]
+    sampled = sum(counts.values())
+    often = [name for name in causes if counts.get(name, 0) > OFTEN * sampled]
     return [
-        f"{counts[name]:,} of {report.sampled:,} candidates {causes[name]}"
+        f"{counts[name]:,} of {sampled:,} candidates {causes[name]}"
         for name in sorted(often, key=lambda name: -counts[name])
     ]

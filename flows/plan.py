@@ -14,6 +14,7 @@ to open and to end is left out.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 from filters.verify import GROUP_VERIFIERS
 from flows import problems as drawn
+from flows.advice import advice
 from flows.asking import policy_for
 from flows.context import Run
 from flows.evaluate import evaluate
@@ -62,6 +64,8 @@ class Planned:
     spent: Spent
     """By the run so far: the pilot's share, and what else was asked already."""
     cost: float | None
+    told: list[str]
+    """What its answers so far suggest to change."""
 
     @property
     def seconds(self) -> Range:
@@ -153,7 +157,8 @@ def planned(run: Run, size: int) -> Planned:
     teacher = run.teacher(sampler)
     identity = teacher.identity
     _ask(run, chosen, sampler)
-    pilot = _pilot(run, chosen, _judged(run, problems), teacher, identity)
+    judged = _judged(run, problems)
+    pilot = _pilot(run, chosen, judged, teacher, identity)
     asked = _asked(run, problems, teacher)
     made = plan(pilot, asked, run.meter.prices, seed=run.seed)
     return Planned(
@@ -166,6 +171,7 @@ def planned(run: Run, size: int) -> Planned:
         parts=parts(run, made, asked, pilot, remote=isinstance(teacher, Remote)),
         spent=run.meter.spent,
         cost=run.meter.cost(),
+        told=advice(Counter(judged.values()), run.max_tokens(), trains=run.recipe.flow == "star"),
     )
 
 

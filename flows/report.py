@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from flows.advice import advice, length_limit
+from flows.advice import of_round
 from flows.plot import Line, Point, plot
 from flows.report_collected import Asked, asked_of, costs, ended_rows, plots
 from flows.result import RunResult, load_result
@@ -68,7 +68,7 @@ def write_report(store: Store, path: Path) -> None:
     result = load_result(store)
     asked = asked_of(store) if collected(result) else Asked()
     last = result.rounds[-1] if result.rounds else None
-    told = advice(last, length_limit(store, last.round)) if last else []
+    told = of_round(last, store) if last else []
     page = html(result, store.described() or {}, examples(store), asked, told)
     write_file(path, page.encode())
 

@@ -81,6 +81,8 @@ def show(made: "Planned") -> None:
     click.echo(f"pilot: {asked}, {answers}, {made.correct} correct; the run begins with them")
     _print_costs(made)
     _print_time(made)
+    for sentence in made.told:
+        click.echo(sentence)
     if made.plan.money is None:
         click.echo("money: not known; set endpoint.price_prompt and endpoint.price_completion "
                    "(USD for a million tokens)")  # fmt: skip

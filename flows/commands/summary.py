@@ -138,7 +138,7 @@ def _print_verification(result: "RunResult") -> None:
 
 
 def _print_outcome(result: "RunResult", store: "Store", wall: float) -> None:
-    from flows.advice import advice, length_limit
+    from flows.advice import of_round
 
     last = result.rounds[-1] if result.rounds else None
     if last is not None and result.change is not None and result.start is not None:
@@ -155,7 +155,7 @@ def _print_outcome(result: "RunResult", store: "Store", wall: float) -> None:
     if last is not None:
         if last.accuracy is not None:
             click.echo(f"gate of round {last.round}: {last.gate.value}, {last.gate_reason}")
-        told = advice(last, length_limit(store, last.round))
+        told = of_round(last, store)
         for sentence in told:
             click.echo(sentence)
         if last.correct == 0 and not told:
