@@ -15,7 +15,7 @@ from flows.live import loading_words
 from flows.meter import Meter
 from flows.progress import Reporter
 from generators.problems import ProblemSet
-from generators.prompts import length
+from generators.prompts import LENGTH_AFAR, length
 from generators.sample import Loads
 from rsfactory.contracts import Teacher
 from rsfactory.errors import InputError
@@ -110,7 +110,14 @@ class Run:
             self._teacher = None
 
     def max_tokens(self) -> int:
-        """Length limit of a sampled completion: the recipe's, or else the template's."""
+        """Length limit of a sampled completion: the recipe's, or else one for its teacher."""
+        section = self.recipe.sample
+        if section.max_tokens is None and teachers.is_afar(section.teacher):
+            return LENGTH_AFAR
+        return self.student_tokens()
+
+    def student_tokens(self) -> int:
+        """Length limit of what the student answers: the recipe's, or else the template's."""
         section = self.recipe.sample
         return section.max_tokens or length(section.template, next(self.source.problems()))
 

@@ -16,7 +16,8 @@ import time
 
 import polars as pl
 
-from flows.teachers import is_student
+from flows.teachers import is_afar, is_student
+from generators.prompts import LENGTH_AFAR
 from rsfactory.budget import Budget, Prices, Spent, left
 from rsfactory.errors import Stopped
 from rsfactory.recipe import Recipe
@@ -31,7 +32,7 @@ from rsfactory.store import (
 )  # fmt: skip
 
 MOST_TOKENS = 512
-"""Of one answer, as long as nothing is known and the recipe does not say."""
+"""Of one answer of a local teacher, as long as nothing is known and the recipe does not say."""
 
 
 class Meter:
@@ -47,7 +48,8 @@ class Meter:
         self._budget = Budget.parse(recipe.budget) if recipe.budget else None
         if self._budget is not None:
             left(self._budget, Spent(), self.prices)
-        self._most = recipe.sample.max_tokens or MOST_TOKENS
+        most = LENGTH_AFAR if is_afar(recipe.sample.teacher) else MOST_TOKENS
+        self._most = recipe.sample.max_tokens or most
         self._most_judged = 2 * recipe.judge.votes * recipe.judge.max_tokens
         self._free_evaluations = not is_student(recipe.sample.teacher)
         self._before = Spent(

@@ -14,6 +14,7 @@ out.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 
 from filters.verify import GROUP_VERIFIERS, JUDGES
 from flows import problems as drawn
+from flows.advice import advice
 from flows.asking import policy_for
 from flows.context import Run
 from flows.evaluate import evaluate
@@ -64,6 +66,8 @@ class Planned:
     spent: Spent
     """By the run so far: the pilot's share, and what else was asked already."""
     cost: float | None
+    told: list[str]
+    """What its answers so far suggest to change."""
 
     @property
     def seconds(self) -> Range:
@@ -155,7 +159,8 @@ def planned(run: Run, size: int) -> Planned:
     teacher = run.teacher(sampler)
     identity = teacher.identity
     _ask(run, chosen, sampler)
-    pilot = _pilot(run, chosen, _judged(run, problems), teacher, identity)
+    judged = _judged(run, problems)
+    pilot = _pilot(run, chosen, judged, teacher, identity)
     asked = _asked(run, problems, teacher)
     made = plan(pilot, asked, run.meter.prices, seed=run.seed)
     remote = isinstance(teacher, Remote)
@@ -172,6 +177,7 @@ def planned(run: Run, size: int) -> Planned:
         parts=times,
         spent=run.meter.spent,
         cost=run.meter.cost(),
+        told=advice(Counter(judged.values()), run.max_tokens(), trains=run.recipe.flow == "star"),
     )
 
 

@@ -5,10 +5,12 @@ examples (`factory why` and `factory sql` have them all).
 """
 
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from flows.advice import of_round
 from flows.plot import Line, Point, plot
 from flows.report_collected import Asked, asked_of, costs, ended_rows, plots
 from flows.result import RunResult, load_result
@@ -65,7 +67,9 @@ def write_report(store: Store, path: Path) -> None:
     """
     result = load_result(store)
     asked = asked_of(store) if collected(result) else Asked()
-    page = html(result, store.described() or {}, examples(store), asked)
+    last = result.rounds[-1] if result.rounds else None
+    told = of_round(last, store) if last else []
+    page = html(result, store.described() or {}, examples(store), asked, told)
     write_file(path, page.encode())
 
 
@@ -79,6 +83,7 @@ def html(
     described: dict[str, Any],
     shown: list[tuple[str, str]],
     asked: Asked | None = None,
+    told: Sequence[str] = (),
 ) -> str:
     """The page as text."""
     recipe = described["recipe"]
@@ -87,6 +92,7 @@ def html(
         f"<p>{escape(recipe.get('description') or recipe['name'])} · seed {described['seed']} · "
         f"{escape(described['created'])}</p>",
         f'<p class="headline">{escape(headline(result))}</p>',
+        *(f"<p>{escape(sentence)}.</p>" for sentence in told),
         *_plots(result),
         *(_collected_sections(result.rounds[-1], asked or Asked()) if collected(result) else ()),
         *_tables(result),
@@ -311,7 +317,7 @@ def _examples_of(store: Store, round: int) -> list[tuple[str, str]]:
 def _example(problem: Problem, candidate: Candidate) -> str:
     return (
         f"{candidate.id}\n\nproblem: {problem.prompt}\nanswer: {problem.answer}\n\n"
-        f"{candidate.completion}"
+        f"{candidate.trace}"
     )
 
 

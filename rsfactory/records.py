@@ -157,10 +157,8 @@ class Candidate:
 
     @property
     def trace(self) -> str:
-        """Reasoning and completion as one text: a reasoning field stands in think tags."""
-        if self.reasoning is None:
-            return self.completion
-        return f"<think>\n{self.reasoning}\n</think>\n{self.completion}"
+        """Reasoning and completion as one text."""
+        return trace_of(self.reasoning, self.completion)
 
     @staticmethod
     def key(
@@ -168,6 +166,11 @@ class Candidate:
     ) -> str:
         """Hash of what decides the text; neither num_samples nor max_tokens is in it."""
         return content_id("c", problem_id, prompt_id, teacher, sampling, index, attempt)
+
+
+def trace_of(reasoning: str | None, completion: str) -> str:
+    """One text of both: reasoning that came in a field of its own stands in think tags."""
+    return completion if reasoning is None else f"<think>\n{reasoning}\n</think>\n{completion}"
 
 
 def newest(candidates: Iterable[Candidate]) -> list[Candidate]:

@@ -46,7 +46,7 @@ def print_summary(result: "RunResult", data: Path, wall: float = 0.0) -> None:
     if result.start is not None or any(r.accuracy is not None for r in result.rounds):
         _print_accuracy(result)
     _print_pass_rate(result, store)
-    _print_outcome(result, wall)
+    _print_outcome(result, store, wall)
     _print_places(result, store, data)
 
 
@@ -146,7 +146,9 @@ def _print_verification(result: "RunResult") -> None:
         print_numbers([heads[i] for i in seen], rows, words=2)
 
 
-def _print_outcome(result: "RunResult", wall: float) -> None:
+def _print_outcome(result: "RunResult", store: "Store", wall: float) -> None:
+    from flows.advice import of_round
+
     last = result.rounds[-1] if result.rounds else None
     if last is not None and result.change is not None and result.start is not None:
         change = result.change
@@ -162,7 +164,10 @@ def _print_outcome(result: "RunResult", wall: float) -> None:
     if last is not None:
         if last.accuracy is not None:
             click.echo(f"gate of round {last.round}: {last.gate.value}, {last.gate_reason}")
-        if last.correct == 0:
+        told = of_round(last, store)
+        for sentence in told:
+            click.echo(sentence)
+        if last.correct == 0 and not told:
             other = "--model" if last.accuracy is not None else "another --teacher"
             click.echo(f"nothing was correct in that round: easier problems or {other} may help")
     seconds = max(result.seconds, wall)

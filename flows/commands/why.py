@@ -9,6 +9,7 @@ import click
 
 from flows.commands.common import data_option, find_run, json_option, print_json
 from rsfactory.errors import InputError
+from rsfactory.records import trace_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -159,7 +160,7 @@ def _sampled(row: Row) -> Step:
         what=f"{row['id']}: round {row['round']}, asked {how}{again}, by {row['teacher']}, "
         f"{row['tokens']} tokens, finished by {row['finish_reason']}{_effort(row)}",
         rule=f"sampling {row['sampling']}",
-        evidence=row["completion"],
+        evidence=trace_of(row["reasoning"], row["completion"]),
     )
 
 

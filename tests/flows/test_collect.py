@@ -14,7 +14,7 @@ import pytest
 from faulty_server import Asked, FaultyServer, Json
 
 from flows.collect import run_collect
-from flows.export import selected_rows
+from flows.export import selected_rows, write_selected
 from flows.progress import SilentReporter
 from flows.result import RunResult, load_result
 from rsfactory.catalog import open_catalog
@@ -283,6 +283,11 @@ def test_the_files_have_licence_provenance_and_reasoning(server: FaultyServer, f
     lines = (result.folder / "collected.jsonl").read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == frame["id"].to_list()
     assert all(f"<{row['row']}>" in row["prompt"] for row in frame.iter_rows(named=True))
+    write_selected(Store(result.folder), [file.parent / "sft.parquet"], chat=True)
+    for row in pl.read_parquet(file.parent / "sft.parquet").iter_rows(named=True):
+        [said] = row["completion"]
+        text, _, thought = SAID["thought"]
+        assert said == {"role": "assistant", "content": f"<think>\n{thought}\n</think>\n{text}"}
 
 
 def test_every_check_is_made_once(server: FaultyServer, file: Path) -> None:

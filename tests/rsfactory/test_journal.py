@@ -95,7 +95,7 @@ def test_lines_of_a_version_before_or_after_are_read(tmp_path: Path) -> None:
 def test_a_line_after_one_that_a_full_disk_cut_is_not_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, Candidate)
     journal.add(candidate(0))
     monkeypatch.setattr("rsfactory.journal._write", _half)
     with pytest.raises(StoreError, match="clear some space"):
@@ -124,7 +124,7 @@ def test_a_folder_that_another_process_removes_is_made_again(
             self.rmdir()
 
     monkeypatch.setattr(Path, "mkdir", unlucky)
-    journal = Journal(tmp_path / "answers")
+    journal = Journal(tmp_path / "answers", Candidate)
     journal.add(candidate())
     journal.cut()
     assert kept(tmp_path / "answers") == [candidate()]

@@ -1,10 +1,12 @@
 """Whether a teacher could answer, for `factory doctor`: the address, the key and the model's name.
 
-The openai client asks for the list of models, once. Not covered: whether the key may use the model,
-and limits of the account; only a completion shows that.
+The openai client asks for the list of models, and where that is well once more without the key:
+some servers show their list to everybody (OpenRouter), so that it says nothing about the key. Not
+covered: whether the key may use the model, and limits of the account; only a completion shows that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from generators.teachers.api.faults import short
 from generators.teachers.api.where import NO_KEY, Mask, client
@@ -23,12 +25,20 @@ class Probe:
     """What to do where it is not well."""
 
 
+UNTRIED = " (a list for everybody: the first request shows whether the key is taken)"
+
+
 def probe(model: str | None, address: str, key: str | None, timeout: float = 10.0) -> Probe:
     """Looks at an address, and for a model where one is named; never raises."""
     mask = Mask({"Authorization": f"Bearer {key or NO_KEY}"})
     try:
         with client(address, key, timeout=timeout) as made:
-            return _look(made, model, mask)
+            seen = _look(made, model, mask)
+        if not (seen.ok and key) or urlsplit(address).hostname == "api.openai.com":
+            return seen
+        with client(address, None, timeout=timeout) as nobody:
+            public = _look(nobody, model, mask).ok
+        return replace(seen, found=f"{seen.found}{UNTRIED}") if public else seen
     except FactoryError as error:
         return Probe(False, mask(str(error)))
     except Exception as error:  # whatever the client cannot read must not end the doctor

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 TOKEN = 4096
 """Bytes of a body that a token may take: a word, and a list of alternatives to it if asked for."""
+LARGEST = 2**25
+"""Bytes of a body at most, since many may come at once; 32,000 tokens of text take a tenth."""
 PLAIN = (Message("user", "What is 1 + 1?"),)
 """A question that no server rejects for what it says."""
 
@@ -217,7 +219,7 @@ class ApiTeacher:
         began = time.monotonic()
         try:
             url, proxy = self._ways[address.url]
-            most = 2**20 + TOKEN * request.max_tokens * wanted
+            most = min(LARGEST, 2**20 + TOKEN * request.max_tokens * wanted)
             response = await self._wire.post(url, proxy, body, most)
             if isinstance(response, Fault | Refused):
                 outcome = response
@@ -284,8 +286,8 @@ class ApiTeacher:
                 else:
                     self._rejected[shape] = (
                         f"{address.url} rejects every request made like this, also a plain "
-                        f"question: status {rejected.status}: {rejected.message}; "
-                        "see [endpoint] and [sample] of the recipe"
+                        f"question: status {rejected.status}: {rejected.message}; change the "
+                        f"setting it is about, with --set: {_SETTINGS}"
                     )
                     raise EndpointRefused(self._rejected[shape])
 
@@ -319,6 +321,7 @@ class ApiTeacher:
 
 
 _FREE = Cost()
+_SETTINGS = "sample.temperature=1, sample.top_p, sample.max_tokens, endpoint.extra.NAME"
 _ADVICE = {
     401: "; set OPENAI_API_KEY to a key that is valid there",
     402: "; the account has to be paid for",

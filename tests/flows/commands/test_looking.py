@@ -33,6 +33,7 @@ def test_status_of_a_run(
         {
             "run": "made-1", "recipe": "star", "state": state, "round": int(done),
             "rounds": rounds, "accuracy": accuracy, "bytes": store.size(),
+            "selected": 2 if done else 0,
         }
     ]  # fmt: skip
     with store.lock():

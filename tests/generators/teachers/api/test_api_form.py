@@ -3,8 +3,9 @@
 import pytest
 
 from generators.teachers.api import work
+from generators.teachers.api.faults import Rejected
 from generators.teachers.api.form import SHORT, SHORT_PROVEN, Form
-from rsfactory.errors import InputError, NoAnswer
+from rsfactory.errors import EndpointRefused, InputError, NoAnswer
 from rsfactory.recipe import EndpointSection
 from tests.faulty_server import Asked, serving, text_of
 from tests.generators.teachers.api.asking import ask, one, request, teacher
@@ -86,6 +87,8 @@ def test_order_and_repetitions(fault: str) -> None:
         ("max_tokens", "'max_tokens' unsupported: use 'max_completion_tokens'", "_completion_"),
         ("n", "'n' : number must be at most 1", "gives 1"),
         ("seed", "Extra inputs are not permitted: seed", "seeds of 0 bits"),
+        ("top_p", "Unsupported parameter: 'top_p' is not supported with this model.", "no top_p"),
+        ("top_p", "`temperature` and `top_p` cannot both be specified", "no top_p"),
     ],
 )  # fmt: skip
 def test_a_400_that_names_a_field(field: str, message: str, lesson: str) -> None:
@@ -100,6 +103,27 @@ def test_a_400_that_names_a_field(field: str, message: str, lesson: str) -> None
         assert sum(field in a.body for a in server.seen) == 1
         if field == "max_tokens":
             assert server.seen[-1].body["max_completion_tokens"] == 100
+
+
+def only_ones(asked: Asked) -> str | None:
+    """A reasoning model's server: no temperature but 1, and no top_p."""
+    if asked.body.get("temperature", 1) != 1:
+        return "status 400 Unsupported value: 'temperature' does not support 0.7 with this model."
+    return "status 400 Unsupported parameter: 'top_p'" if "top_p" in asked.body else None
+
+
+def test_a_server_that_takes_ones_only() -> None:
+    with serving(plan=only_ones) as server, teacher(server.url) as asked:
+        with pytest.raises(EndpointRefused, match=r"does not support 0\.7.*sample\.temperature=1"):
+            one(asked, 1)
+        assert one(asked, 1, temperature=1.0)[0].finish_reason == "stop"
+        assert server.seen[-1].body["temperature"] == 1
+
+
+def test_what_was_asked_for_is_never_left_out() -> None:
+    form = Form("m", EndpointSection())
+    body = form.body(request(1, top_p=0.9), [1])
+    assert form.taught(Rejected(400, "Unsupported parameter: 'top_p'"), body) == ""
 
 
 def test_a_server_whose_seeds_are_short() -> None:
