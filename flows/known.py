@@ -8,6 +8,7 @@ the same question, prompt, teacher, settings and seed are taken over (`sample.re
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -68,12 +69,14 @@ def known(run: Run, asking: Asking, max_tokens: int) -> dict[str, dict[int, Know
     for row in rows.sort("attempt").iter_rows(named=True):
         place = row["index"] - asking.first_index.get(row["problem_id"], 0)
         outcome = outcomes.get(row["id"])
-        found.setdefault(row["problem_id"], {})[place] = Known(
-            row["attempt"],
-            None if outcome is None else Outcome(outcome),
-            redo=row["finish_reason"] == "length" and row["max_tokens"] < max_tokens,
-        )
+        redo = row["finish_reason"] == "length" and row["max_tokens"] < max_tokens
+        there = _there(row["attempt"], None if outcome is None else Outcome(outcome), redo)
+        found.setdefault(row["problem_id"], {})[place] = there
     return found
+
+
+_there = lru_cache(256)(Known)
+"""Few of them differ, and there may be 100,000."""
 
 
 def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> None:
