@@ -104,7 +104,7 @@ def _server_words(counts: Counts) -> list[str]:
     if counts.faults:
         words.append(f"{counted(counts.faults, 'requests')} failed and made again{_cause(counts)}")
     if alone := sum(limit == 0 for limit in limits.values()):
-        words.append(f"no answers from {alone} of {counted(len(limits), 'addresses')}")
+        words.append(f"no answers from {alone} of {len(limits)} addresses")
     return words
 
 

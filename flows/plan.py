@@ -45,6 +45,7 @@ from rsfactory.errors import InputError, NoAnswer, Stopped
 from rsfactory.recipe import Recipe
 from rsfactory.records import Candidate, Checkpoint, Outcome, Problem, newest
 from rsfactory.store import CANDIDATES
+from rsfactory.words import counted
 
 PILOT = 32
 """Problems of a pilot, where nothing else is said."""
@@ -236,8 +237,8 @@ def _pilot(
     groups = [sorted(group, key=lambda row: row.index) for group in rows.values() if group]
     if len(groups) < 2:
         raise InputError(
-            f"the pilot has answers to {len(groups)} problems; a plan needs two: give more "
-            "problems (--problems, --limit), a larger --budget, or a teacher that answers"
+            f"the pilot has answers to {counted(len(groups), 'problems')}; a plan needs two: give "
+            "more problems (--problems, --limit), a larger --budget, or a teacher that answers"
         )
     fixed = isinstance(policy_for(run.recipe), Fixed)
     remote = isinstance(teacher, Remote)

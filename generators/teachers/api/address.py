@@ -59,6 +59,8 @@ class Address:
         self._prompt = _bucket(settings.prompt_tokens_per_minute)
         self._tokens = _bucket(settings.completion_tokens_per_minute)
         self.metered = any((self._requests, self._prompt, self._tokens))
+        self.trouble = ""
+        """What its last fault said."""
         self._row = 0
         self._row_began = 0.0
         self._open_for = 0.0
@@ -137,6 +139,7 @@ class Address:
         self.refused = reason
 
     def _fault(self, fault: Fault, sent: float, now: float) -> None:
+        self.trouble = fault.detail or fault.cause
         if fault.crowded and self.limit.crowded(sent, now) and fault.wait:
             self.paused_until = max(self.paused_until, now + fault.wait)
         if fault.cause == "connect":

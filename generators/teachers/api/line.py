@@ -100,7 +100,7 @@ class Line:
         if not left:
             return EndpointRefused("; ".join(a.refused or "" for a in self._addresses))
         if all(address.given_up(now) for address in left):
-            urls = ", ".join(address.url for address in left)
+            urls = ", ".join(f"{a.url} ({a.trouble})" if a.trouble else a.url for a in left)
             if not any(address.reached for address in left):
                 return EndpointRefused(f"nobody answers at {urls}; check address and server")
             return NoAnswer(

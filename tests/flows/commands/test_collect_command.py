@@ -80,7 +80,7 @@ def test_a_budget_that_ends_says_what_there_is(factory: Callable, words: list[st
         (["--reuse", "absent"], "no run to reuse answers of is called 'absent'"),
         (["--budget", "20"], "budget"),
         (["--budget", "20USD"], "price"),
-        (["--teacher", "openai:m@http://127.0.0.1:9/v1"], "nobody answers at"),
+        (["--teacher", "openai:m@http://127.0.0.1:9/v1"], "Connect call failed"),
         (["--teacher", "openai:"], "no teacher is called 'openai:'"),
         (["--teacher", "nobody"], "no teacher is called 'nobody'"),
     ],
