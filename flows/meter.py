@@ -2,7 +2,8 @@
 
 Requests under way count with what answers cost on average so far, over all starts; before there is
 an average, with as many tokens as they may have. So a run ends at its budget, at most one request
-behind it (a local teacher: one shard), and not a few hundred answers.
+behind it (a local teacher: one shard; several processes: one request each), and not a few hundred
+answers.
 
 Only requests made by this run count: traces that exist and answers of other runs cost nothing. A
 request for several candidates is counted with the first of them, which carries its prompt's tokens.
@@ -29,8 +30,8 @@ MOST_TOKENS = 512
 class Meter:
     """Counts what a run spends."""
 
-    def __init__(self, recipe: Recipe, store: Store) -> None:
-        """Starts where the run's shards and journal stand.
+    def __init__(self, recipe: Recipe, store: Store | None) -> None:
+        """Starts where the run's shards and journal stand; without a store, at nothing.
 
         Raises:
             InputError: The budget is not understood, or is in USD and prices are missing.
@@ -41,14 +42,19 @@ class Meter:
             left(self._budget, Spent(), self.prices)
         self._most = recipe.sample.max_tokens or MOST_TOKENS
         self._free_evaluations = not is_student(recipe.sample.teacher)
-        self._before = Spent(
-            seconds=sum(e["seconds"] for e in store.journal_entries() if "stage" in e)
-        )
         self._began = time.monotonic()
+        self._before = self._asked = self._evaluated = Spent()
+        self._answers = 0
+        if store is not None:
+            self._read(store)
+        self._at_start = self._asked + self._evaluated
+
+    def _read(self, store: Store) -> None:
+        seconds = sum(e["seconds"] for e in store.journal_entries() if "stage" in e)
+        self._before = Spent(seconds=seconds)
         self._asked = _all(store, CANDIDATES) + _unfinished(store)
         self._evaluated = _all(store, EVALUATION_CANDIDATES)
         self._answers = _answers(store)
-        self._at_start = self._asked + self._evaluated
 
     def add(self, candidate: Candidate, *, evaluation: bool = False) -> None:
         """Books an answer."""
@@ -85,8 +91,7 @@ class Meter:
         """Whether the budget is used up once those under way are answered."""
         if self._budget is None:
             return False
-        spent = self._paid if self._budget.kind == "usd" else self.spent
-        return left(self._budget, spent + self._foreseen(under_way), self.prices) <= 0
+        return left(self._budget, self._counted + self._foreseen(under_way), self.prices) <= 0
 
     def check(self) -> None:
         """Ends the run where the budget is used up.
@@ -95,12 +100,24 @@ class Meter:
             Stopped: It is; the same command with a higher budget continues.
         """
         if self._budget is not None and self.enough(0):
-            spent = self._paid if self._budget.kind == "usd" else self.spent
-            words = self._budget.words(spent, self.prices)
+            words = self._budget.words(self._counted, self.prices)
             raise Stopped(
                 f"the budget is used up: {words}; nothing is lost; the same command with a higher "
                 "--budget continues"
             )
+
+    def share(self, parts: int) -> Budget | None:
+        """What is left, in equal parts; of time everybody has all of it."""
+        if self._budget is None:
+            return None
+        rest = left(self._budget, self._counted, self.prices)
+        return Budget(self._budget.kind, rest if self._budget.kind == "seconds" else rest / parts)
+
+    @property
+    def _counted(self) -> Spent:
+        """What the budget counts."""
+        assert self._budget is not None
+        return self._paid if self._budget.kind == "usd" else self.spent
 
     @property
     def _paid(self) -> Spent:

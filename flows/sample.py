@@ -89,12 +89,13 @@ def _sample(
     known.refuse_growing_groups(run, round, agenda, problems)
     record_prompts(run, round, problems, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
-    if isinstance(teacher, Remote) and run.recipe.sample.processes > 1 and agenda.total:
-        stream_parts.sample(run, round, stage, agenda, hinted=hinted)
-    elif isinstance(teacher, Remote):
-        stream.sample(run, round, stage, teacher, agenda, by_id)
-    else:
+    several = run.recipe.sample.processes > 1 and agenda.total
+    if not isinstance(teacher, Remote):
         _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))
+    elif not several or stream_parts.near_the_budget(run, teacher):
+        stream.sample(run, round, stage, teacher, agenda, by_id)
+    elif not stream_parts.sample(run, round, stage, agenda, list(by_id), hinted=hinted):
+        _sample(run, round, problems, checkpoint, policy, hinted=hinted)
 
 
 def _in_waves(

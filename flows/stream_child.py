@@ -1,7 +1,7 @@
 """One of several processes that sample from an address: ``python -m flows.stream_child``.
 
 One message in, the job (`flows.stream_parts`); out come counts several times a second, and at the
-end ``done``. ``{"op": "stop"}`` ends it once what is under way is answered.
+end ``done``. It ends early where its share of the budget is used up.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from generators.agenda import Agenda, Fixed
 from generators.engine import Remote
 from generators.problems.finite import FiniteSet
 from generators.problems.options import Options
-from rsfactory.budget import Spent
+from rsfactory.budget import Budget, Spent
 from rsfactory.child import Parent
 from rsfactory.errors import FactoryError, InputError, NoAnswer, Stopped
-from rsfactory.recipe import parse
+from rsfactory.recipe import Recipe, parse
 from rsfactory.records import Outcome, Problem
 from rsfactory.store import PROBLEMS, Store
 
@@ -58,30 +58,22 @@ class Telling(SilentReporter):
 
 
 class Shared(Meter):
-    """The meter of a child: it counts, and the parent says when it is enough."""
+    """The meter of a child: it tells the parent, and knows its share of the budget only."""
 
-    def __init__(self, recipe: Any, store: Store, parent: Parent, telling: Telling) -> None:
-        super().__init__(recipe, store)
+    def __init__(self, recipe: Recipe, share: dict[str, Any] | None, telling: Telling) -> None:
+        super().__init__(recipe, None)
+        self._budget = Budget(**share) if share else None
         self._telling = telling
-        self._stop = threading.Event()
-        threading.Thread(target=self._wait, args=(parent,), daemon=True).start()
-
-    def _wait(self, parent: Parent) -> None:
-        parent.receive()
-        self._stop.set()
 
     def book(self, answers: int, spent: Spent) -> None:
         """Books answers, and tells the parent now and then."""
+        super().book(answers, spent)
         counts = self._telling.counts
         counts[0] += answers
         counts[1] += spent.completion_tokens
         counts[2] += spent.prompt_tokens
         counts[3] += spent.requests
         self._telling.tell()
-
-    def enough(self, under_way: int) -> bool:
-        """Whether the parent said so."""
-        return self._stop.is_set()
 
 
 def main() -> None:
@@ -90,29 +82,31 @@ def main() -> None:
     job = parent.receive()
     telling = Telling(parent)
     missing: list[str] = []
+    stopped = False
     try:
-        _sample(job, parent, telling)
+        _sample(job, telling)
     except NoAnswer as error:
         missing = [str(error)]
     except Stopped:
-        pass
+        stopped = True
     except FactoryError as error:
         parent.send(error=str(error), input=isinstance(error, InputError))
         return
     telling.tell(now=True)
-    parent.send(done=True, missing=missing)
+    parent.send(done=True, missing=missing, stopped=stopped)
 
 
-def _sample(job: dict[str, Any], parent: Parent, telling: Telling) -> None:
+def _sample(job: dict[str, Any], telling: Telling) -> None:
     store, round, hinted = Store(Path(job["folder"])), job["round"], job["hinted"]
     recipe = parse(job["recipe"], job["name"])
-    mine = store.read(PROBLEMS, round)[job["part"] :: job["parts"]]
+    there = {problem.id: problem for problem in store.read(PROBLEMS, round)}
+    mine = [there[key] for key in job["problems"]]
     if not mine:
         return
     with contextlib.ExitStack() as held:
         held.enter_context(sandboxed(recipe.sandbox))
         verifiers = held.enter_context(VerifierPool())
-        meter = Shared(recipe, store, parent, telling)
+        meter = Shared(recipe, job["budget"], telling)
         run = Run(job["name"], recipe, job["seed"], store, telling, _source(mine, job["seed"]),
                   None, verifiers, meter, journals=False)  # fmt: skip
         held.callback(run.release)

@@ -2,19 +2,22 @@
 
 One process is bound by one core at some thousand answers a second; `sample.processes` divides the
 problems among children, each with its own connections, journal and verifiers. They write the run's
-shards themselves; what comes back here are counts. The parent looks after the budget. Limits and
-concurrency of an address are divided evenly, so that together the children keep them.
+shards themselves; what comes back here are counts. Limits and concurrency of an address are divided
+evenly, so that together the children keep them.
+
+Each child has an equal share of the budget that is left, and ends at it as one process does. Where
+one of them needs less, the caller divides what is left once more.
 """
 
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from flows.context import Run
 from generators.agenda import Agenda
+from generators.engine import Remote
 from rsfactory.budget import Spent
 from rsfactory.child import Child
 from rsfactory.errors import NoAnswer
@@ -34,16 +37,29 @@ class Told:
 
     by_child: dict[int, list[int]] = field(default_factory=dict)
     """Child -> answers, tokens, prompt tokens, requests."""
-    outcomes: Counter[str] = field(default_factory=Counter)
+    stopped: bool = False
+    """Whether the budget ended one of them."""
     missing: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def sample(run: Run, round: int, stage: str, agenda: Agenda, *, hinted: bool) -> None:
+def sample(
+    run: Run, round: int, stage: str, agenda: Agenda, problems: Sequence[str], *, hinted: bool
+) -> bool:
     """Asks for everything on the agenda, each child for its share of the problems.
 
+    Args:
+        run: The run; its budget is not nearly used up (`near_the_budget`).
+        round: The round.
+        stage: What is shown.
+        agenda: Says how much is to be asked.
+        problems: Keys of the agenda's problems, which are in the store.
+        hinted: Whether the answers are hinted.
+
+    Returns:
+        Whether all was asked; False where a child's share of the budget is used up.
+
     Raises:
-        Stopped: The budget is used up.
         NoAnswer: Some candidates had no answer; the same command asks for them again.
         ChildDied: A child ended early; what it was answered is kept.
     """
@@ -55,13 +71,13 @@ def sample(run: Run, round: int, stage: str, agenda: Agenda, *, hinted: bool) ->
     ]
     try:
         for part, child in enumerate(children):
-            child.send(_job(run, round, part, parts, hinted=hinted))
+            child.send(_job(run, round, parts, problems[part::parts], hinted=hinted))
         with (
             run.stage(round, stage, agenda.total, "completions"),
             ThreadPoolExecutor(parts) as pool,
         ):
             listening = [
-                pool.submit(_listen, run, child, part, told, children, agenda.total)
+                pool.submit(_listen, run, child, part, told, agenda.total)
                 for part, child in enumerate(children)
             ]
             try:
@@ -74,12 +90,17 @@ def sample(run: Run, round: int, stage: str, agenda: Agenda, *, hinted: bool) ->
     finally:
         for child in children:
             child.close()
-    run.meter.check()
-    if told.missing:
+    if told.missing and not told.stopped:
         raise NoAnswer(
             f"{counted(len(told.missing), 'requests')} had no answer within the bounds; the last: "
             f"{told.missing[-1]}; all others are kept, the same command asks again"
         )
+    return not told.stopped
+
+
+def near_the_budget(run: Run, teacher: Remote) -> bool:
+    """Whether what may be under way could use the budget up: then one process asks alone."""
+    return run.meter.enough(run.recipe.endpoint.concurrency * getattr(teacher, "addresses", 1))
 
 
 def divided(section: EndpointSection, parts: int) -> EndpointSection:
@@ -92,20 +113,22 @@ def divided(section: EndpointSection, parts: int) -> EndpointSection:
     )
 
 
-def _job(run: Run, round: int, part: int, parts: int, *, hinted: bool) -> dict[str, Any]:
+def _job(
+    run: Run, round: int, parts: int, problems: Sequence[str], *, hinted: bool
+) -> dict[str, Any]:
     """What a child needs: no secret is in it, keys are in the environment."""
     endpoint = divided(run.recipe.endpoint, parts)
     length = run.recipe.sample.model_copy(update={"max_tokens": run.max_tokens(), "processes": 1})
     recipe = run.recipe.model_copy(update={"endpoint": endpoint, "sample": length, "budget": None})
+    share = run.meter.share(parts)
     return {
         "folder": str(run.store.folder), "name": run.name, "recipe": recipe.model_dump(mode="json"),
-        "seed": run.seed, "round": round, "part": part, "parts": parts, "hinted": hinted,
+        "seed": run.seed, "round": round, "problems": problems, "hinted": hinted,
+        "budget": share and asdict(share),
     }  # fmt: skip
 
 
-def _listen(
-    run: Run, child: Child, part: int, told: Told, children: Sequence[Child], total: int
-) -> None:
+def _listen(run: Run, child: Child, part: int, told: Told, total: int) -> None:
     for message in child.messages():
         with told.lock:
             if "counts" in message:
@@ -114,9 +137,7 @@ def _listen(
                 run.reporter.steps(done, max(total, done))
                 run.reporter.advance(done, tokens)
             told.missing += message.get("missing", [])
-            if run.meter.enough(0):
-                for one in children:
-                    one.send({"op": "stop"})
+            told.stopped |= message.get("stopped", False)
 
 
 def _book(run: Run, told: Told, part: int, message: dict[str, Any]) -> None:
