@@ -2,15 +2,18 @@
 
 Asking for more of the same run (more samples, longer completions, more problems) adds to what is
 there: the selection is made anew over everything, and the newest one is the run's result.
-Where the budget ends it, what there is by then is selected and exported.
+Where the budget ends it, or some requests had no answer, what there is by then is selected and
+exported.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from filters.verify import GROUP_VERIFIERS
 from flows.collected import export, report
 from flows.context import Run
 from flows.flow import run_flow
+from flows.known import recover
 from flows.problems import collecting
 from flows.progress import Reporter
 from flows.result import RunResult, load_result
@@ -20,8 +23,10 @@ from flows.start import base_checkpoint
 from flows.teachers import is_student
 from flows.traces import read_traces
 from flows.verify import verify_missing
-from rsfactory.errors import Stopped
+from rsfactory.errors import NoAnswer, Stopped
 from rsfactory.recipe import Recipe
+from rsfactory.records import Checkpoint, Problem
+from rsfactory.store import CANDIDATES
 
 
 def run_collect(
@@ -38,16 +43,9 @@ def collect(run: Run) -> RunResult:
     problems = collecting(run)
     by_id = {problem.id: problem for problem in problems}
     student = base_checkpoint(run) if is_student(run.recipe.sample.teacher) else None
-    ended: Stopped | None = None
-    try:
-        if not read_traces(run, problems):
-            sample(run, 1, problems, student)
-            verify_missing(run, 1, by_id)
-            rationalize(run, 1, problems, student)
-    except Stopped as error:
-        if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
-            raise  # a majority that has decided takes no more candidates
-        ended = error
+    ended = None if read_traces(run, problems) else _ask(run, problems, student)
+    if ended is not None and not run.store.shards(CANDIDATES, 1):
+        raise ended
     verify_missing(run, 1, by_id)
     check(run, 1, by_id)
     report(run, problems, student, select(run, 1))
@@ -55,3 +53,26 @@ def collect(run: Run) -> RunResult:
     if ended is not None:
         raise ended
     return load_result(run.store)
+
+
+def _ask(
+    run: Run, problems: Sequence[Problem], student: Checkpoint | None
+) -> Stopped | NoAnswer | None:
+    """Asks for what is missing; what ended it before all was answered is returned.
+
+    Raises:
+        Stopped, NoAnswer: The same, where a majority decides: it takes no candidates later.
+    """
+    ended: Stopped | NoAnswer | None = None
+    for asking in (sample, rationalize):
+        try:
+            asking(run, 1, problems, student)
+        except (Stopped, NoAnswer) as error:
+            if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
+                raise
+            recover(run, 1)
+            ended = ended or error
+            if isinstance(error, Stopped):
+                break
+        verify_missing(run, 1, {problem.id: problem for problem in problems})
+    return ended
