@@ -7,12 +7,14 @@ exported.
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from filters.verify import GROUP_VERIFIERS
 from flows.collected import export, report
 from flows.context import Run
 from flows.flow import run_flow
+from flows.known import recover
 from flows.problems import collecting
 from flows.progress import Reporter
 from flows.result import RunResult, load_result
@@ -25,6 +27,7 @@ from flows.verify import verify_missing
 from generators.problems import ById
 from rsfactory.errors import NoAnswer, Stopped
 from rsfactory.recipe import Recipe
+from rsfactory.records import Checkpoint
 from rsfactory.store import CANDIDATES
 
 
@@ -42,16 +45,9 @@ def collect(run: Run) -> RunResult:
     problems = collecting(run)
     by_id = ById(problems)
     student = base_checkpoint(run) if is_student(run.recipe.sample.teacher) else None
-    ended: Stopped | NoAnswer | None = None
-    try:
-        if not read_traces(run, problems):
-            sample(run, 1, problems, student)
-            verify_missing(run, 1, by_id)
-            rationalize(run, 1, problems, student)
-    except (Stopped, NoAnswer) as error:
-        if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
-            raise  # a majority that has decided takes no more candidates
-        ended = error
+    ended = None if read_traces(run, problems) else _ask(run, by_id, student)
+    if ended is not None and not run.store.shards(CANDIDATES, 1):
+        raise ended
     try:
         verify_missing(run, 1, by_id)
     except Stopped as error:  # in the middle of a judge's verdicts
@@ -65,6 +61,29 @@ def collect(run: Run) -> RunResult:
     if ended is not None:
         raise ended
     return load_result(run.store)
+
+
+def _ask(run: Run, by_id: ById, student: Checkpoint | None) -> Stopped | NoAnswer | None:
+    """Asks for what is missing; what ended it before all was answered is returned.
+
+    Raises:
+        Stopped, NoAnswer: The same, where a majority decides: it takes no candidates later.
+    """
+    problems = by_id.problems
+    verify = partial(verify_missing, run, 1, by_id)
+    steps = (partial(asking, run, 1, problems, student) for asking in (sample, rationalize))
+    ended: Stopped | NoAnswer | None = None
+    for step in (step for asking in steps for step in (asking, verify)):
+        try:
+            step()
+        except (Stopped, NoAnswer) as error:
+            if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
+                raise
+            recover(run, 1)
+            ended = ended or error
+            if isinstance(error, Stopped):
+                break
+    return ended
 
 
 MANY = 5000

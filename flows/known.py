@@ -82,23 +82,33 @@ _there = lru_cache(256)(Known)
 def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> None:
     """Takes over what the runs of `sample.reuse` have of these problems' first ``most`` places.
 
+    It is told where they have nothing: then something else than the number was asked differently.
+
     Raises:
         InputError: One of them is no run.
     """
     for name in run.recipe.sample.reuse:
         other = other_run(run.store.folder, name)
         mine = set(_asked_so(run.store, asking.round, asking)["id"])
-        wanted = ById(problems)
+        wanted, fits = ById(problems), 0
         for round in (r for r in other.rounds(CANDIDATES) if r > 0):
             ids = {
                 row["id"]
                 for row in _asked_so(other, round, asking).iter_rows(named=True)
-                if row["id"] not in mine
-                and row["problem_id"] in wanted
-                and _fits(row, asking, wanted[row["problem_id"]], most)
+                if row["id"] in mine
+                or (
+                    row["problem_id"] in wanted
+                    and _fits(row, asking, wanted[row["problem_id"]], most)
+                )
             }
-            _take_over(run, other, round, asking.round, ids)
+            _take_over(run, other, round, asking.round, ids - mine)
+            fits += len(ids)
             mine |= ids
+        if not (fits or asking.hinted or asking.round > 1):
+            run.reporter.note(
+                f"nothing to take over from {name}: answers fit where problems, template, teacher, "
+                "temperature, top_p and seed are the same"
+            )
 
 
 def refuse_growing_groups(
