@@ -28,10 +28,12 @@ def advice(counts: Mapping[str, int], limit: int, *, trains: bool) -> list[str]:
         limit: Tokens that they might have, 0 where nobody was asked.
         trains: Whether a student is trained on them, so that they are not asked again.
     """
+    sampled = sum(counts.values())
+    enough = limit * (4 if 2 * counts.get("truncated", 0) > sampled else 2)
     again = "" if trains else ", which asks again for those alone"
     causes = {
         "truncated": f"reached the length limit of {limit:,} tokens; raise it with "
-        f"--set sample.max_tokens={2 * limit}{again}",
+        f"--set sample.max_tokens={enough}{again}",
         "unparsed": "have no answer that was found; the prompt asks for a last line "
         '"Answer: ..." (docs/collect.md)',
         "unverifiable": "could not be decided, which does not count as wrong; why: the column "
@@ -39,7 +41,6 @@ def advice(counts: Mapping[str, int], limit: int, *, trains: bool) -> list[str]:
     }
     if not limit:
         del causes["truncated"]
-    sampled = sum(counts.values())
     often = [name for name in causes if counts.get(name, 0) > OFTEN * sampled]
     return [
         f"{counts[name]:,} of {sampled:,} candidates {causes[name]}"

@@ -58,9 +58,11 @@ def collect(run: Run) -> RunResult:
     with _shown(run, "export"):
         report(run, problems, student, chosen, ended)
         export(run)
+    result = load_result(run.store)
     if ended is not None:
+        ended.result = result
         raise ended
-    return load_result(run.store)
+    return result
 
 
 def _ask(run: Run, by_id: ById, student: Checkpoint | None) -> Stopped | NoAnswer | None:

@@ -165,7 +165,8 @@ def _api(name: str, recipe: Recipe) -> Teacher:
 
 
 def _unknown(name: str) -> InputError:
-    return InputError(f"no teacher is called {name!r}; there is: {', '.join(DESCRIBED)}")
+    guess = f" (did you mean openai:{name}, or local:{name}?)" if ":" not in name else ""
+    return InputError(f"no teacher is called {name!r}{guess}; there is: {', '.join(DESCRIBED)}")
 
 
 def teach(teacher: Teacher, problems: Callable[[], list[Problem]]) -> None:

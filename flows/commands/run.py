@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.commands.common import F, data_option, json_option, map_option, mapping, print_json
-from rsfactory.errors import InputError
+from rsfactory.errors import FactoryError, InputError
 from rsfactory.words import counted
 
 if TYPE_CHECKING:
@@ -92,16 +92,24 @@ def command(
         reporter.note(f"factory run {resolved.name}: {rounds}seed {seed}")
         from flows import tasks  # after the first line, since the parts take a moment to load
 
-        result = _flow(resolved.flow)(
-            resolved, seed=seed, data=data, name=name, reporter=reporter,
-            prefect=prefect or tasks.wanted(),
-        )  # fmt: skip
-    if as_json:
-        print_json(result.to_json())
-        return
-    from flows.commands.summary import print_summary
+        ended: FactoryError | None = None
+        try:
+            result = _flow(resolved.flow)(
+                resolved, seed=seed, data=data, name=name, reporter=reporter,
+                prefect=prefect or tasks.wanted(),
+            )  # fmt: skip
+        except FactoryError as error:
+            if error.result is None:
+                raise
+            result, ended = error.result, error
+    if not as_json:
+        from flows.commands.summary import print_summary
 
-    print_summary(result, data, time.monotonic() - began)
+        print_summary(result, data, time.monotonic() - began)
+    elif ended is None:
+        print_json(result.to_json())
+    if ended is not None:  # its words come last, its result goes into the document of `main`
+        raise ended
 
 
 def _flow(name: str) -> "Callable[..., RunResult]":

@@ -56,7 +56,9 @@ def _print_counts(rounds: "list[RoundReport]") -> None:
         report.round: {name: getattr(report, name, report.hinted_sampled) for name in COUNTS}
         for report in rounds
     }
-    shown = [n for n in COUNTS if n in ALWAYS or any(count[n] for count in counts.values())]
+    trained = any(report.accuracy is not None for report in rounds)
+    always = ALWAYS if trained else ALWAYS[:-1]  # a collection has no pool
+    shown = [n for n in COUNTS if n in always or any(count[n] for count in counts.values())]
     rows = [[str(round), *(str(count[n]) for n in shown)] for round, count in counts.items()]
     print_numbers(("round", *shown), rows)
 
@@ -191,9 +193,9 @@ def _print_places(result: "RunResult", store: "Store", data: Path) -> None:
     if checkpoint is not None and result.start is not None:
         click.echo(f'  factory ask {result.run} "{_question(store)}"{where}')
     click.echo(f"  factory why {result.run} {_example(store)}{where}")
-    if result.start is not None:
-        click.echo(f"  factory export-data {result.run} --out {result.run}.jsonl{where}")
-    else:
+    chat = "" if result.start is not None else " --chat"
+    click.echo(f"  factory export-data {result.run} --out {result.run}.jsonl{chat}{where}")
+    if result.start is None:
         query = "SELECT outcome, count(*) FROM lineage GROUP BY 1"
         click.echo(f'  factory sql {result.run} "{query}"{where}')
 

@@ -16,7 +16,7 @@ from flows.result import load_result
          ["11 of 100 candidates reached the length limit of 256 tokens; raise it with "
           "--set sample.max_tokens=512, which asks again for those alone"]),
         ({"truncated": 2}, 4096, True, ["limit of 4,096 tokens; raise it with --set sample.max_"
-                                        "tokens=8192"]),
+                                        "tokens=16384"]),
         ({"truncated": 2}, 0, False, []),
         ({"wrong": 1, "unparsed": 1, "unverifiable": 3}, 9, False,
          ["3 of 5 candidates could not be decided", "1 of 5 candidates have no answer"]),

@@ -25,6 +25,8 @@ class Probe:
     """What to do where it is not well."""
 
 
+NO_LIST = "reachable; it does not list its models"
+NO_ENTRY = "set OPENAI_API_KEY to a key that is valid there"
 UNTRIED = " (a list for everybody: the first request shows whether the key is taken)"
 
 
@@ -34,7 +36,11 @@ def probe(model: str | None, address: str, key: str | None, timeout: float = 10.
     try:
         with client(address, key, timeout=timeout) as made:
             seen = _look(made, model, mask)
-        if not (seen.ok and key) or urlsplit(address).hostname == "api.openai.com":
+        if (
+            not (seen.ok and key)
+            or seen.found == NO_LIST
+            or urlsplit(address).hostname == "api.openai.com"
+        ):
             return seen
         with client(address, None, timeout=timeout) as nobody:
             public = _look(nobody, model, mask).ok
@@ -57,9 +63,10 @@ def _look(made: object, model: str | None, mask: Mask) -> Probe:
         why = short(str(error.__cause__ or error))
         return Probe(False, mask(f"not reachable: {why}"), "check the address; is it running?")
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        return Probe(False, mask(f"key refused: {short(error.message)}"), "set OPENAI_API_KEY")
+        return Probe(False, mask(f"key refused: {short(error.message)}"), NO_ENTRY)
     except openai.NotFoundError:
-        return Probe(True, "reachable; it does not list its models")
+        advice = "" if "/v" in made.base_url.path else "mostly the address ends in /v1"
+        return Probe(True, NO_LIST, advice)
     except openai.APIStatusError as error:
         return Probe(False, mask(f"status {error.status_code}: {short(error.message)}"))
     if model is None:

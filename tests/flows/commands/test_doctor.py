@@ -25,9 +25,10 @@ class Models(BaseHTTPRequestHandler):
         key = self.headers.get("Authorization")
         public = getattr(self.server, "public", False)
         status = 200 if public or key == f"Bearer {SECRET}" else 401
+        status = status if self.path.startswith("/v1") else 404
         listed = [{"id": name, "object": "model"} for name in ("one", "two")]
         body: dict[str, Any] = {"object": "list", "data": listed}
-        if status == 401:
+        if status != 200:
             body = {"error": {"message": f"no such key: {key}"}}
         data = json.dumps(body).encode()
         self.send_response(status)
@@ -112,6 +113,12 @@ def test_a_list_for_everybody_says_nothing_of_the_key(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-another-wrong-key")
     seen = checks(factory("doctor", "--json", "--teacher", f"openai:one@{url(server)}"))
     assert "the first request shows whether the key is taken" in seen["endpoint"]["found"]
+
+
+def test_an_address_without_its_path(factory: Factory, server: ThreadingHTTPServer) -> None:
+    seen = checks(factory("doctor", "--json", "--teacher", f"openai:one@{url(server)[:-3]}"))
+    assert seen["endpoint"]["found"].endswith("it does not list its models")
+    assert "/v1" in seen["endpoint"]["advice"]
 
 
 def test_the_environments_address(
