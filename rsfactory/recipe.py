@@ -106,7 +106,7 @@ class SampleSection(Section):
     """``student``, ``local:MODEL`` or ``scripted``."""
     template: str | None = None
     """Name in ``PROMPTS``; by default the one that fits the problems' domain."""
-    num_samples: int = Field(2, gt=0)
+    num_samples: int = Field(2, gt=0, le=100_000)
     """Completions per problem."""
     temperature: float = Field(0.7, ge=0)
     """Of the softmax; 0 is greedy."""
@@ -116,7 +116,7 @@ class SampleSection(Section):
     """Length limit of one completion; by default the template's own."""
     shard_size: int = Field(96, gt=0)
     """Completions in a shard: written together, and what a kill costs a local teacher at most."""
-    processes: int = Field(1, gt=0)
+    processes: int = Field(1, gt=0, le=128)
     """Sampling processes of a teacher behind an address (`openai:`)."""
     reuse: list[str] = []
     """Runs whose answers are taken over where they were asked the same (by name or folder)."""
@@ -149,7 +149,7 @@ class EndpointSection(Section):
     """Further fields of every request's body, e.g. `reasoning_effort`."""
     n: int = Field(8, gt=0)
     """Completions asked for in one request at most, where the server gives as many."""
-    concurrency: int = Field(256, gt=0)
+    concurrency: int = Field(256, gt=0, le=65_536)
     """Requests under way at one address at most; how many there are adapts to what it bears."""
     requests_per_minute: float | None = Field(None, gt=0)
     """Bound for each address."""
