@@ -13,7 +13,7 @@ from typing import Any
 from flows.advice import of_round
 from flows.plot import Line, Point, plot
 from flows.report_collected import Asked, asked_of, costs, ended_rows, plots
-from flows.result import RunResult, load_result
+from flows.result import FILES, RunResult, load_result
 from flows.tallies import SHOWN, cells
 from rsfactory.records import Candidate, Evaluation, Outcome, Problem, RoundReport
 from rsfactory.store import (
@@ -90,9 +90,14 @@ def html(
     sections = [
         f"<h1>{escape(result.run)}</h1>",
         f"<p>{escape(recipe.get('description') or recipe['name'])} · seed {described['seed']} · "
-        f"{escape(described['created'])}</p>",
+        f"{escape(described['created'])}<br>{escape(asked_words(recipe))}</p>",
         f'<p class="headline">{escape(headline(result))}</p>',
         *(f"<p>{escape(sentence)}.</p>" for sentence in told),
+        *(
+            [f"<p>The selected rows: {' and '.join(FILES)} in the run's folder.</p>"]
+            if collected(result)
+            else []
+        ),
         *_plots(result),
         *(_collected_sections(result.rounds[-1], asked or Asked()) if collected(result) else ()),
         *_tables(result),
@@ -107,6 +112,17 @@ def html(
         f"<title>{title}</title><style>{CSS}</style></head>\n<body>\n"
         + "\n".join(sections)
         + "\n</body></html>\n"
+    )
+
+
+def asked_words(recipe: dict[str, Any]) -> str:
+    """Who was asked what."""
+    section = recipe["sample"]
+    teacher = section["teacher"]
+    who = f"{teacher} ({recipe['model']['student']})" if teacher == "student" else teacher
+    return (
+        f"problems: {recipe['problems']['source']} · teacher: {who} · {section['num_samples']} "
+        f"samples of each at most, temperature {section['temperature']:g}"
     )
 
 
@@ -126,6 +142,8 @@ def headline(result: RunResult) -> str:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} seconds"
     return counted(round(seconds), "seconds") if seconds < 120 else f"{seconds / 60:.1f} minutes"
 
 
@@ -147,6 +165,9 @@ def _collected(result: RunResult, report: RoundReport) -> str:
 
 def _collected_sections(report: RoundReport, asked: Asked) -> list[str]:
     parts = plots(asked, report, json.loads(report.rejected_by))
+    if len(asked.sources) > 1:
+        head = ["", "problems", "candidates", "selected", "mean pass rate"]
+        parts += ["<h2>By source</h2>", table(head, asked.sources)]
     if rows := ended_rows(asked):
         parts += ["<h2>Why problems ended</h2>", table(["", "problems", "candidates"], rows)]
     took = costs(report)
@@ -231,16 +252,17 @@ def _rounds_table(result: RunResult, measured: list[RoundReport]) -> str:
 def _candidates_table(rounds: list[RoundReport]) -> str:
     counts = ["problems", "sampled", *(outcome.value for outcome in Outcome), "selected"]
     counts += ["pool"] if any(r.accuracy is not None for r in rounds) else []
+    hinted = any(r.hinted_sampled for r in rounds)
     rows = [
         [
             f"round {r.round}",
             *(f"{getattr(r, name):,}" for name in counts),
-            f"{r.hinted_correct} of {r.hinted_sampled}",
+            *([f"{r.hinted_correct} of {r.hinted_sampled}"] if hinted else []),
             f"{r.tokens:,}",
         ]
         for r in rounds
     ]
-    return table(["", *counts, "hinted correct", "tokens"], rows)
+    return table(["", *counts, *(["hinted correct"] if hinted else []), "tokens"], rows)
 
 
 def _keyed_table(rounds: list[RoundReport], field: str) -> str:
