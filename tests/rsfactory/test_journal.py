@@ -117,12 +117,14 @@ def test_a_folder_that_comes_and_goes_stops_nobody(tmp_path: Path) -> None:
     """What is discarded in a thread, or by another process, takes the folder with it."""
     folder, done = tmp_path / "answers", threading.Event()
 
-    def remove() -> None:
+    def come_and_go() -> None:
         while not done.is_set():
+            with contextlib.suppress(OSError):
+                folder.mkdir()
             with contextlib.suppress(OSError):
                 folder.rmdir()
 
-    threads = [threading.Thread(target=remove) for _ in range(3)]
+    threads = [threading.Thread(target=come_and_go) for _ in range(3)]
     for thread in threads:
         thread.start()
     journal = Journal(folder)
