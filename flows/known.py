@@ -62,21 +62,23 @@ def next_index(run: Run, round: int, *, hinted: bool) -> dict[str, int]:
 
 def known(run: Run, asking: Asking, max_tokens: int) -> dict[str, dict[int, Known]]:
     """Problem -> place behind its first index -> what the store has, the newest attempt of it."""
-    rows = _asked_so(run.store, asking.round, asking)
-    verdicts = newest_verdicts(run.store, asking.round)
-    outcomes = dict(verdicts.select("candidate_id", "outcome").iter_rows())
+    rows = _asked_so(run.store, asking.round, asking).join(
+        newest_verdicts(run.store, asking.round),
+        left_on="id", right_on="candidate_id", how="left",
+    )  # fmt: skip
+    redo = (pl.col("finish_reason") == "length") & (pl.col("max_tokens") < max_tokens)
+    rows = rows.sort("attempt").select("problem_id", "index", "attempt", "outcome", redo=redo)
     found: dict[str, dict[int, Known]] = {}
-    for row in rows.sort("attempt").iter_rows(named=True):
-        place = row["index"] - asking.first_index.get(row["problem_id"], 0)
-        outcome = outcomes.get(row["id"])
-        redo = row["finish_reason"] == "length" and row["max_tokens"] < max_tokens
-        there = _there(row["attempt"], None if outcome is None else Outcome(outcome), redo)
-        found.setdefault(row["problem_id"], {})[place] = there
+    for problem, index, attempt, outcome, again in rows.iter_rows():
+        place = index - asking.first_index.get(problem, 0)
+        found.setdefault(problem, {})[place] = _there(attempt, outcome, again)
     return found
 
 
-_there = lru_cache(256)(Known)
-"""Few of them differ, and there may be 100,000."""
+@lru_cache(256)
+def _there(attempt: int, outcome: str | None, redo: bool) -> Known:
+    """Few of them differ, and there may be 100,000."""
+    return Known(attempt, None if outcome is None else Outcome(outcome), redo)
 
 
 def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> None:
