@@ -2,14 +2,15 @@
 
 Asking for more of the same run (more samples, longer completions, more problems) adds to what is
 there: the selection is made anew over everything, and the newest one is the run's result.
-Where the budget ends it, or some requests have no answer, what there is by then is selected and
-exported.
+Where the budget ends it, requests have no answer, or the teacher is gone (a quota is spent, a
+server of ours died), what there is by then is selected and exported, before the error is said.
 """
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from filters.verify import GROUP_VERIFIERS
+from flows import known
 from flows.collected import export, report
 from flows.context import Run
 from flows.flow import run_flow
@@ -22,7 +23,7 @@ from flows.start import base_checkpoint
 from flows.teachers import is_student
 from flows.traces import read_traces
 from flows.verify import verify_missing
-from rsfactory.errors import NoAnswer, Stopped
+from rsfactory.errors import ChildDied, EndpointRefused, FactoryError, NoAnswer, Stopped
 from rsfactory.recipe import Recipe
 from rsfactory.store import CANDIDATES
 
@@ -41,15 +42,18 @@ def collect(run: Run) -> RunResult:
     problems = collecting(run)
     by_id = {problem.id: problem for problem in problems}
     student = base_checkpoint(run) if is_student(run.recipe.sample.teacher) else None
-    ended: Stopped | NoAnswer | None = None
+    ended: FactoryError | None = None
     try:
         if not read_traces(run, problems):
             sample(run, 1, problems, student)
             verify_missing(run, 1, by_id)
             rationalize(run, 1, problems, student)
-    except (Stopped, NoAnswer) as error:
+    except (Stopped, NoAnswer, EndpointRefused, ChildDied) as error:
+        known.recover(run, 1)
         if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
             raise  # a majority that has decided takes no more candidates
+        if not run.store.shards(CANDIDATES, 1):
+            raise
         ended = error
     try:
         verify_missing(run, 1, by_id)
