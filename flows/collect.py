@@ -2,8 +2,8 @@
 
 Asking for more of the same run (more samples, longer completions, more problems) adds to what is
 there: the selection is made anew over everything, and the newest one is the run's result.
-Where the budget ends it, or some requests have no answer, what there is by then is selected and
-exported.
+Where the budget ends it, requests have no answer, or the teacher is gone (a quota is spent, a
+server of ours died), what there is by then is selected and exported, before the error is said.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +25,7 @@ from flows.teachers import is_student
 from flows.traces import read_traces
 from flows.verify import verify_missing
 from generators.problems import ById
-from rsfactory.errors import NoAnswer, Stopped
+from rsfactory.errors import ChildDied, EndpointRefused, FactoryError, NoAnswer, Stopped
 from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint
 from rsfactory.store import CANDIDATES
@@ -65,25 +65,25 @@ def collect(run: Run) -> RunResult:
     return result
 
 
-def _ask(run: Run, by_id: ById, student: Checkpoint | None) -> Stopped | NoAnswer | None:
+def _ask(run: Run, by_id: ById, student: Checkpoint | None) -> FactoryError | None:
     """Asks for what is missing; what ended it before all was answered is returned.
 
     Raises:
-        Stopped, NoAnswer: The same, where a majority decides: it takes no candidates later.
+        FactoryError: The same, where a majority decides: it takes no candidates later.
     """
     problems = by_id.problems
     verify = partial(verify_missing, run, 1, by_id)
     steps = (partial(asking, run, 1, problems, student) for asking in (sample, rationalize))
-    ended: Stopped | NoAnswer | None = None
+    ended: FactoryError | None = None
     for step in (step for asking in steps for step in (asking, verify)):
         try:
             step()
-        except (Stopped, NoAnswer) as error:
+        except (Stopped, NoAnswer, EndpointRefused, ChildDied) as error:
             if any(problem.verifier in GROUP_VERIFIERS for problem in problems):
                 raise
             recover(run, 1)
             ended = ended or error
-            if isinstance(error, Stopped):
+            if not isinstance(error, NoAnswer):
                 break
     return ended
 

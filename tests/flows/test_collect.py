@@ -1,6 +1,7 @@
 """`factory run collect` from end to end: scripted, and with a real HTTP server on the loopback."""
 
 import json
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from faulty_server import Asked, FaultyServer, Json
 from flows.collect import run_collect
 from flows.export import selected_rows, write_selected
 from flows.plan import Planned, run_plan
-from flows.progress import SilentReporter
+from flows.progress import LineReporter, SilentReporter
 from flows.result import RunResult, load_result
 from rsfactory.catalog import open_catalog
 from rsfactory.errors import InputError, NoAnswer, Stopped
@@ -550,6 +551,31 @@ def test_faults_lose_nothing(server: FaultyServer, tmp_path: Path) -> None:
     adds_up(result, 400)
     assert result.rounds[0].correct == 400
     assert result.rounds[0].requests >= 400
+
+
+def test_a_quota_that_ends_in_the_middle_leaves_the_data(server: FaultyServer, file: Path) -> None:
+    answering = server.plan
+    server.plan = lambda asked: "status 402 no money left" if asked.number >= 25 else "right"
+    with pytest.raises(InputError, match="no money left"):
+        collect(server, file)
+    cut = load_result(Store(file.parent / "data/runs/c"))
+    adds_up(cut, 25)
+    assert cut.rounds[0].selected > 0
+    assert "no money left" in cut.rounds[0].stopped
+    server.plan = answering
+    adds_up(collect(server, file), 48)
+    answered = [asked for asked in server.seen if asked.number < 25 or asked.number >= 33]
+    assert len(answered) <= 48
+
+
+def test_what_a_server_teaches_is_said(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "SilentReporter", LineReporter)
+    with FaultyServer(plan=lambda asked: "right", gives=1, seconds=0.05) as made:
+        adds_up(collect(made, file, endpoint__n=4), 48)
+    said = capsys.readouterr().err
+    assert said.count("about the server: it gives 1 completions a request at most") == 1
 
 
 def test_a_candidate_without_an_answer_costs_only_itself(server: FaultyServer, file: Path) -> None:

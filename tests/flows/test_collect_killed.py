@@ -42,7 +42,7 @@ def wait_for(server: FaultyServer, requests: int) -> None:
 def test_three_kills_lose_only_what_was_in_flight() -> None:
     seen = kill_sampling.kill(SMALL, 3, seed=3)
     assert seen.kills == 3
-    assert not seen.faults
+    assert not seen.faults, "\n".join(seen.faults)
     assert seen.repeated <= 3 * SMALL.in_flight
 
 
