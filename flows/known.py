@@ -62,25 +62,29 @@ def next_index(run: Run, round: int, *, hinted: bool) -> dict[str, int]:
 
 def known(run: Run, asking: Asking, max_tokens: int) -> dict[str, dict[int, Known]]:
     """Problem -> place behind its first index -> what the store has, the newest attempt of it."""
-    rows = _asked_so(run.store, asking.round, asking)
-    verdicts = newest_verdicts(run.store, asking.round)
-    outcomes = dict(verdicts.select("candidate_id", "outcome").iter_rows())
+    rows = _asked_so(run.store, asking.round, asking).join(
+        newest_verdicts(run.store, asking.round),
+        left_on="id", right_on="candidate_id", how="left",
+    )  # fmt: skip
+    redo = (pl.col("finish_reason") == "length") & (pl.col("max_tokens") < max_tokens)
+    rows = rows.sort("attempt").select("problem_id", "index", "attempt", "outcome", redo=redo)
     found: dict[str, dict[int, Known]] = {}
-    for row in rows.sort("attempt").iter_rows(named=True):
-        place = row["index"] - asking.first_index.get(row["problem_id"], 0)
-        outcome = outcomes.get(row["id"])
-        redo = row["finish_reason"] == "length" and row["max_tokens"] < max_tokens
-        there = _there(row["attempt"], None if outcome is None else Outcome(outcome), redo)
-        found.setdefault(row["problem_id"], {})[place] = there
+    for problem, index, attempt, outcome, again in rows.iter_rows():
+        place = index - asking.first_index.get(problem, 0)
+        found.setdefault(problem, {})[place] = _there(attempt, outcome, again)
     return found
 
 
-_there = lru_cache(256)(Known)
-"""Few of them differ, and there may be 100,000."""
+@lru_cache(256)
+def _there(attempt: int, outcome: str | None, redo: bool) -> Known:
+    """Few of them differ, and there may be 100,000."""
+    return Known(attempt, None if outcome is None else Outcome(outcome), redo)
 
 
 def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> None:
     """Takes over what the runs of `sample.reuse` have of these problems' first ``most`` places.
+
+    It is told where they have nothing: then something else than the number was asked differently.
 
     Raises:
         InputError: One of them is no run.
@@ -88,17 +92,25 @@ def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> N
     for name in run.recipe.sample.reuse:
         other = other_run(run.store.folder, name)
         mine = set(_asked_so(run.store, asking.round, asking)["id"])
-        wanted = ById(problems)
+        wanted, fits = ById(problems), 0
         for round in (r for r in other.rounds(CANDIDATES) if r > 0):
             ids = {
                 row["id"]
                 for row in _asked_so(other, round, asking).iter_rows(named=True)
-                if row["id"] not in mine
-                and row["problem_id"] in wanted
-                and _fits(row, asking, wanted[row["problem_id"]], most)
+                if row["id"] in mine
+                or (
+                    row["problem_id"] in wanted
+                    and _fits(row, asking, wanted[row["problem_id"]], most)
+                )
             }
-            _take_over(run, other, round, asking.round, ids)
+            _take_over(run, other, round, asking.round, ids - mine)
+            fits += len(ids)
             mine |= ids
+        if not (fits or asking.hinted or asking.round > 1):
+            run.reporter.note(
+                f"nothing to take over from {name}: answers fit where problems, template, teacher, "
+                "temperature, top_p and seed are the same"
+            )
 
 
 def refuse_growing_groups(

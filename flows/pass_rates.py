@@ -11,7 +11,7 @@ from flows.context import Run
 from flows.known import known
 from generators.adaptive import Policy as Adaptive
 from generators.adaptive import policy_of
-from generators.agenda import Agenda, Fixed, Policy, State
+from generators.agenda import Fixed, Policy, State, replay
 from generators.sample import Asking
 from rsfactory.ids import content_id
 from rsfactory.records import Checkpoint, PassRate, Problem
@@ -29,7 +29,6 @@ def pass_rates(
         problem: {place: one for place, one in places.items() if one.outcome is not None}
         for problem, places in known(run, asking, run.max_tokens()).items()
     }  # what a judge has not come to says nothing
-    agenda = Agenda(problems, asking, policy, there)
     rule = policy_of(run.recipe.adaptive, run.recipe.sample.num_samples)
     rows = [
         _rate(
@@ -39,7 +38,7 @@ def pass_rates(
             asking,
             sum(k.attempt + 1 for k in there[state.problem.id].values()),
         )
-        for state in agenda.replay()
+        for state in replay(problems, policy, there)
         if state.asked
     ]
     if rows:

@@ -16,7 +16,7 @@ out.
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -194,11 +194,16 @@ def _sampler(run: Run) -> Checkpoint | None:
 
 
 def _ask(run: Run, chosen: Sequence[Problem], sampler: Checkpoint | None) -> None:
-    """Asks what is missing; a pilot that ends early is planned from as it is."""
+    """Asks what is missing, in one process: others would take their parts of the whole run.
+
+    A pilot that ends early is planned from as it is.
+    """
+    section = run.recipe.sample.model_copy(update={"processes": 1})
+    pilot = replace(run, recipe=run.recipe.model_copy(update={"sample": section}))
     before = run.meter.requests_here
     began = time.monotonic()
     try:
-        sample(run, 1, chosen, sampler)
+        sample(pilot, 1, chosen, sampler)
     except (Stopped, NoAnswer) as error:
         run.reporter.note(f"the pilot ended early: {error}")
     finally:

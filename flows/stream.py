@@ -25,6 +25,7 @@ from generators.agenda import Agenda
 from generators.engine import Pairs, Remote, Sampling
 from rsfactory.errors import NoAnswer
 from rsfactory.journal import discard
+from rsfactory.machine import sockets
 from rsfactory.records import Candidate, Outcome, Verdict
 from rsfactory.store import CANDIDATES, VERDICTS
 from rsfactory.words import counted
@@ -66,7 +67,7 @@ def sample(
         )
         try:
             with asyncio.Runner(loop_factory=_loop()) as runner:
-                workers = run.recipe.endpoint.concurrency * books.addresses(teacher)
+                workers = sockets(run.recipe.endpoint.concurrency * books.addresses(teacher))
                 runner.run(books.shown(sampling.run(workers)))
         finally:
             books.close()

@@ -11,8 +11,9 @@ forgotten when they end: only those under way are in memory. Not covered: a poli
 other problems.
 """
 
+from array import array
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -71,6 +72,8 @@ class State:
     """One problem's progress."""
 
     problem: Problem
+    known: Mapping[int, Known] = field(default_factory=dict)
+    """What the store has of it, by place."""
     asked: int = 0
     """Candidates of the waves that ended."""
     correct: int = 0
@@ -112,14 +115,15 @@ class Agenda:
         """
         self._asking = asking
         self._policy = policy
-        self._known = known or {}
-        self._fresh = iter(problems)
+        self._known: dict[str, dict[int, Known]] = {}
+        """Of the problems that are not taken up yet."""
         self._ready: deque[State] = deque()
         self._taken: State | None = None
         self._open: dict[str, State] = {}
         """Problems with a wave under way."""
-        self.total = self._expected(problems)
+        self.total = 0
         """Candidates to be asked for, as far as it is known now."""
+        self._fresh = self._begin(problems, known or {})
 
     @property
     def grows(self) -> bool:
@@ -134,22 +138,22 @@ class Agenda:
         count = min(most, len(state.todo))
         places = [state.todo.pop() for _ in range(count)]
         self._taken = state if state.todo else None
-        return [self._planned(state.problem, place) for place in places]
+        return [self._planned(state, place) for place in places]
 
     def wave(self) -> list[Planned]:
         """All candidates of the waves under way, known ones too, problem by problem."""
         while (state := self._next()) is not None:
             state.todo = []
         return [
-            self._planned(state.problem, place)
+            self._planned(state, place)
             for state in self._open.values()
             for place in range(state.asked, state.asked + state.wave)
         ]
 
     def known(self, item: Planned) -> bool:
-        """Whether the store had this candidate (this attempt of it) when the agenda was made."""
+        """Whether the store had this candidate of a wave (this attempt of it) from the start."""
         place = item.index - self._asking.first_index.get(item.problem.id, 0)
-        there = self._known.get(item.problem.id, {}).get(place)
+        there = self._open[item.problem.id].known.get(place)
         return there is not None and there.attempt >= item.attempt
 
     def decide(self, problem_id: str, outcome: Outcome | None) -> None:
@@ -160,73 +164,82 @@ class Agenda:
         state.unverifiable += outcome is Outcome.UNVERIFIABLE
         if state.waiting:
             return
-        if self._advance(state):
+        if _advance(state, self._policy):
             self._ready.append(state)
             self.total += len(state.todo)
         else:
             del self._open[problem_id]
 
-    def replay(self) -> Iterator[State]:
-        """All problems with their counts, as far as what is known goes; asks for nothing."""
-        for problem in self._fresh:
-            state = State(problem)
-            self._advance(state)
-            yield state
+    def _begin(
+        self, problems: Sequence[Problem], known: Mapping[str, dict[int, Known]]
+    ) -> Iterator[Problem]:
+        """Problems with something to ask, counted now and read later; the others are forgotten."""
+        if not known:
+            self.total = self._policy.wanted(0, 0) * len(problems)
+            return iter(problems)
+        places = array("L")
+        for place, state in enumerate(replay(problems, self._policy, known)):
+            if state.todo:
+                self.total += len(state.todo)
+                places.append(place)
+                if there := known.get(state.problem.id):
+                    self._known[state.problem.id] = there
+        return (problems[place] for place in places)
 
     def _next(self) -> State | None:
         """The next problem with something to ask."""
         if self._ready:
             return self._ready.popleft()
         for problem in self._fresh:
-            state = State(problem)
-            if self._advance(state):
+            state = State(problem, self._known.pop(problem.id, {}))
+            if _advance(state, self._policy):
                 self._open[problem.id] = state
                 return state
         return None
 
-    def _advance(self, state: State) -> bool:
-        """Goes on to the first wave that is not all known; False where the problem ends."""
-        known = self._known.get(state.problem.id, {})
-        while True:
-            state.asked, state.correct = state.asked + state.wave, state.correct + state.right
-            state.wave, state.right = self._wanted(state), 0
-            if not state.wave:
-                return False
-            for place in range(state.asked, state.asked + state.wave):
-                there = known.get(place)
-                if there is None or there.redo:
-                    state.todo.append(place)
-                    continue
-                state.right += there.outcome is Outcome.CORRECT
-                state.unverifiable += there.outcome is Outcome.UNVERIFIABLE
-            state.todo.reverse()
-            state.waiting = len(state.todo)
-            if state.todo:
-                return True
-
-    def _wanted(self, state: State) -> int:
-        """Size of the next wave; where there is none, the state says why."""
-        trials = state.trials if not isinstance(self._policy, Fixed) else state.asked
-        if state.unverifiable >= FAULTS and state.unverifiable > state.trials:
-            state.reason = "unverifiable"
-            return 0
-        wave = self._policy.wanted(trials, state.correct)
-        if not wave:
-            state.reason = self._policy.reason(trials, state.correct)
-        return wave
-
-    def _planned(self, problem: Problem, place: int) -> Planned:
-        there = self._known.get(problem.id, {}).get(place)
+    def _planned(self, state: State, place: int) -> Planned:
+        there = state.known.get(place)
         attempt = 0 if there is None else there.attempt + there.redo
-        return self._asking.planned(problem, place, attempt)
+        return self._asking.planned(state.problem, place, attempt)
 
-    def _expected(self, problems: Sequence[Problem]) -> int:
-        """Candidates that are missing of each problem's first wave that is not all known."""
-        if not self._known:
-            return self._policy.wanted(0, 0) * len(problems)
-        missing = 0
-        for problem in problems:
-            state = State(problem)
-            self._advance(state)
-            missing += len(state.todo)
-        return missing
+
+def replay(
+    problems: Iterable[Problem], policy: Policy, known: Mapping[str, dict[int, Known]]
+) -> Iterator[State]:
+    """Where every problem stands by what is known of it, in their order."""
+    for problem in problems:
+        state = State(problem, known.get(problem.id, {}))
+        _advance(state, policy)
+        yield state
+
+
+def _advance(state: State, policy: Policy) -> bool:
+    """Goes on to the first wave that is not all known; False where the problem ends."""
+    while True:
+        state.asked, state.correct = state.asked + state.wave, state.correct + state.right
+        state.wave, state.right = _wanted(state, policy), 0
+        if not state.wave:
+            return False
+        for place in range(state.asked, state.asked + state.wave):
+            there = state.known.get(place)
+            if there is None or there.redo:
+                state.todo.append(place)
+                continue
+            state.right += there.outcome is Outcome.CORRECT
+            state.unverifiable += there.outcome is Outcome.UNVERIFIABLE
+        state.todo.reverse()
+        state.waiting = len(state.todo)
+        if state.todo:
+            return True
+
+
+def _wanted(state: State, policy: Policy) -> int:
+    """Size of the next wave; where there is none, the state says why."""
+    trials = state.trials if not isinstance(policy, Fixed) else state.asked
+    if state.unverifiable >= FAULTS and state.unverifiable > state.trials:
+        state.reason = "unverifiable"
+        return 0
+    wave = policy.wanted(trials, state.correct)
+    if not wave:
+        state.reason = policy.reason(trials, state.correct)
+    return wave

@@ -76,10 +76,15 @@ class Journal(Generic[T]):
     def _open(self) -> BinaryIO:
         place = self._folder / f"{os.getpid()}-{uuid.uuid4().hex[:12]}.jsonl"
         while self._file is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            # Another process may remove the folder, empty as it is, in this very moment.
-            with contextlib.suppress(FileNotFoundError):
+            # Another thread or process may remove the folder, empty as it is, at any moment.
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
                 self._file = place.open("ab", buffering=0)
+            except FileNotFoundError:
+                continue
+            except FileExistsError:  # as `mkdir` says it where the folder is gone again
+                if self._folder.is_file():
+                    raise
         self._place = place
         return self._file
 

@@ -122,7 +122,7 @@ class SampleSection(Section):
     template: str | None = None
     """How a problem is asked: ``math``, ``choice``, ``code``, ``text``, ``sums``, or a text of your
     own with ``{problem}`` in it; by default the one that fits the problem."""
-    num_samples: int = Field(2, gt=0)
+    num_samples: int = Field(2, gt=0, le=100_000)
     """Completions per problem."""
     temperature: float = Field(0.7, ge=0)
     """Of the softmax; 0 is greedy."""
@@ -134,7 +134,7 @@ class SampleSection(Section):
     (code)."""
     shard_size: int = Field(96, gt=0)
     """Completions in a shard: written together, and what a kill costs a local teacher at most."""
-    processes: int = Field(1, gt=0)
+    processes: int = Field(1, gt=0, le=128)
     """Sampling processes of a teacher behind an address (`openai:`)."""
     reuse: list[str] = []
     """Runs whose answers are taken over where they were asked the same (by name or folder)."""
@@ -168,7 +168,7 @@ class EndpointSection(Section):
     n: int = Field(8, gt=0)
     """Completions asked for in one request at most, where the server gives as many. The prompt is
     then paid once, and they share a seed; 1 gives each its own."""
-    concurrency: int = Field(256, gt=0)
+    concurrency: int = Field(256, gt=0, le=65_536)
     """Requests under way at one address at most; how many there are adapts to what it bears."""
     requests_per_minute: float | None = Field(None, gt=0)
     """Bound for each address."""

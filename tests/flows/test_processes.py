@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +19,14 @@ from test_collect import (
     by_seed,
     collect,
     number,
+    plan,
     problems_file,
     rows_of,
 )  # fmt: skip
 
 from flows.progress import SilentReporter
 from flows.stream_parts import divided
+from generators.problems import open_source
 from rsfactory.errors import ChildDied, InputError, Stopped
 from rsfactory.recipe import EndpointSection
 from rsfactory.store import Store
@@ -113,6 +116,53 @@ class Heard(SilentReporter):
     def detail(self, text: str, *, grows: bool = False) -> None:
         """One more."""
         self.said[text] = None
+
+
+def test_the_budget_is_kept_to_the_request(server: FaultyServer, file: Path) -> None:
+    """Near its end one process asks alone; used up, nobody asks."""
+    for count, budget in ((30, "510tok"), (30, "510tok"), (100, "1.7ktok")):
+        with pytest.raises(Stopped, match="budget is used up"):
+            collect(server, file, sample__processes=2, budget=budget, sample__max_tokens=20)
+        assert len(server.seen) == count
+    adds_up(collect(server, file, sample__processes=2, budget="1Mtok"), 124)
+    assert set(server.asked.values()) == {1}
+
+
+def test_only_failed_problems_are_asked_again_with_the_answer(
+    server: FaultyServer, file: Path
+) -> None:
+    server.plan = lambda asked: "right" if number(asked) % 4 else "wrong"
+    result = collect(server, file, sample__processes=2, rationalize__num_samples=1)
+    adds_up(result, 124 + 8)
+    assert result.rounds[0].hinted_sampled == 8
+    assert len(server.seen) == 124 + 8
+
+
+def test_a_plan_asks_the_problems_of_its_pilot_only(server: FaultyServer, file: Path) -> None:
+    settings = {"sample__processes": 2, "sample__max_tokens": 20}
+    with pytest.raises(Stopped):
+        collect(server, file, budget="340tok", **settings)
+    assert len(server.seen) == 20
+    settings["sample__num_samples"] = 5
+    plan(server, file, pilot=4, **settings)
+    asked = Counter(number(one) for one in server.seen)
+    assert sum(count == 5 for count in asked.values()) >= 4
+    assert sum(asked.values()) <= 20 + 4 * 5
+
+
+@pytest.mark.parametrize("budget", ["1.4ktok", "1.4USD", "1h"])
+def test_what_one_process_needs_less_goes_to_the_others(
+    server: FaultyServer, file: Path, budget: str
+) -> None:
+    """One has problems with a right answer, which it asks once; the other asks to the end."""
+    source = open_source(str(file), seed=0, purpose="train")
+    easy = {int(p.prompt.partition("<")[2].partition(">")[0]) for p in source.train(1, 31)[::2]}
+    server.plan = lambda asked: "right" if number(asked) in easy else "wrong"
+    result = collect(
+        server, file, sample__processes=2, budget=budget, sample__max_tokens=9,
+        adaptive__policy="correct", endpoint__price_prompt=1000, endpoint__price_completion=1000,
+    )  # fmt: skip
+    adds_up(result, 16 + 15 * 4)  # 1292 tokens
 
 
 def test_a_refusal_stops_the_run_and_leaves_no_process(server: FaultyServer, file: Path) -> None:

@@ -1,7 +1,9 @@
+import contextlib
 import dataclasses
 import errno
 import json
 import tempfile
+import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -111,23 +113,31 @@ def _half(file: BinaryIO, line: bytes) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_a_folder_that_another_process_removes_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between it is made and a segment is in it, the other one's last segment may go."""
-    made, mkdir = [], Path.mkdir
+def test_a_folder_that_comes_and_goes_stops_nobody(tmp_path: Path) -> None:
+    """What is discarded in a thread, or by another process, takes the folder with it."""
+    folder, done = tmp_path / "answers", threading.Event()
 
-    def unlucky(self: Path, **settings: bool) -> None:
-        mkdir(self, **settings)
-        made.append(self)
-        if len(made) == 1:
-            self.rmdir()
+    def come_and_go() -> None:
+        while not done.is_set():
+            with contextlib.suppress(OSError):
+                folder.mkdir()
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
-    monkeypatch.setattr(Path, "mkdir", unlucky)
-    journal = Journal(tmp_path / "answers", Candidate)
-    journal.add(candidate())
-    journal.cut()
-    assert kept(tmp_path / "answers") == [candidate()]
+    threads = [threading.Thread(target=come_and_go) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    journal = Journal(folder, Candidate)
+    try:
+        for number in range(300):
+            journal.add(candidate(number))
+            segment = journal.cut()
+            assert segment is not None
+            discard(segment)
+    finally:
+        done.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_a_disk_that_cannot_be_written_is_said(tmp_path: Path) -> None:

@@ -60,6 +60,8 @@ def test_the_address_is_the_clients_own(monkeypatch: pytest.MonkeyPatch) -> None
         ("openai:m@http://h:x/v1", "not valid"),
         ("openai:m@http://h/v1?key=1", "more than a path"),
         ("openai:m@http://me:secret@h/v1", "name or password"),
+        ("openai:m@http://secret@h/v1", "name or password"),
+        ("openai:m@me:secret@h:80/v1", "begins with http://"),
     ],
 )
 def test_what_is_no_name(spec: str, why: str) -> None:
