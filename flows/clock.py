@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from rsfactory.errors import StoreError
 from rsfactory.store import Store, round_to
 
-EVERY = 10.0
+EVERY = 5.0
 """Seconds between two entries, and what a kill leaves uncounted at most."""
 
 

@@ -98,8 +98,7 @@ def test_the_budget_ends_it_at_a_verdict_and_all_are_kept(server: FaultyServer, 
     asked = votes(server).total()
     assert 20 <= asked <= 22
     cut = load_result(Store(file.parent / "data/runs/c"))
-    judged = cut.rounds[0].sampled if cut.rounds else 0
-    assert judged in (0, 10)  # whole shards only
+    assert cut.rounds[0].sampled in (4, 10)  # of shards of 10, 10 and 4, whole ones only
     with pytest.raises(Stopped):
         collect(server, file, budget=f"{budget}tok", **plain)
     assert votes(server).total() == asked
