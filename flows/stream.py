@@ -72,7 +72,8 @@ def sample(
         finally:
             books.close()
             log(f"sampled {books.done} completions, {books.tokens} tokens")
-    if sampling.stopped and agenda.take(1):  # with nothing left to ask it is not stopped, but done
+    left = sampling.sent_home or agenda.take(1)
+    if sampling.stopped and left:  # with nothing left to ask it is not stopped, but done
         run.meter.check()
     if sampling.missing:
         raise NoAnswer(

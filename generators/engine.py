@@ -33,6 +33,9 @@ GATHER = 0.02
 HOPELESS = 50
 """Requests in a row without an answer after which the stage ends."""
 
+WATCHED = 0.5
+"""Seconds between two looks at the budget while nothing comes."""
+
 Pairs = Sequence[tuple[Problem, Candidate]]
 Decide = Callable[[Pairs], Sequence[Outcome | None]]
 
@@ -44,6 +47,15 @@ class Remote(Teacher, Protocol):
     @property
     def per_request(self) -> int:
         """Completions that one request may ask for."""
+        ...
+
+
+@runtime_checkable
+class Queued(Protocol):
+    """A teacher before which requests wait: for limits a minute, or after a fault."""
+
+    def send_home(self) -> None:
+        """Ends requests that nobody is answering now, with `NoAnswer`, and sends no other."""
         ...
 
 
@@ -63,6 +75,8 @@ class Sampling:
     """Asked before each request, with the candidates under way: whether the budget is used up."""
     stopped: bool = False
     """Whether `enough` ended it."""
+    sent_home: int = 0
+    """Requests that were waiting then."""
     missing: list[NoAnswer] = field(default_factory=list)
     """One for each request that had no answer."""
     _under_way: int = 0
@@ -83,9 +97,11 @@ class Sampling:
         """
         with ThreadPoolExecutor(1, "decide") as thread:
             decider = asyncio.ensure_future(self._deciding(thread))
+            watcher = asyncio.ensure_future(self._watching())
             try:
                 await _all_of([self._work() for _ in range(workers)], decider)
             finally:
+                watcher.cancel()
                 decider.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await decider
@@ -108,7 +124,7 @@ class Sampling:
 
     def _take(self) -> list[Planned]:
         if self.stopped or self.enough(self._under_way):
-            self.stopped = not self._under_way  # what is under way may cost less than foreseen
+            self.stopped |= not self._under_way  # what is under way may cost less than foreseen
             return []
         return self.agenda.take(self.teacher.per_request)
 
@@ -134,6 +150,9 @@ class Sampling:
         self._arrived.set()
 
     def _no_answer(self, error: NoAnswer) -> None:
+        if self.stopped:
+            self.sent_home += 1
+            return
         self.missing.append(error)
         self._in_a_row += 1
         if self._in_a_row >= HOPELESS:
@@ -142,6 +161,15 @@ class Sampling:
     def _over(self) -> bool:
         """Whether nothing is under way that could open another wave."""
         return not self._under_way and not self._undecided
+
+    async def _watching(self) -> None:
+        """Where time is up, those who only wait are not waited for."""
+        await asyncio.sleep(WATCHED)
+        while not self.enough(0):
+            await asyncio.sleep(WATCHED)
+        self.stopped = True
+        if isinstance(self.teacher, Queued):
+            self.teacher.send_home()
 
     async def _deciding(self, thread: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()

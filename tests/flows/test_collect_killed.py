@@ -75,6 +75,28 @@ def test_stopped_in_the_middle_the_same_command_continues(
     assert sum(count - 1 for count in answered(server).values()) <= SMALL.in_flight
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    ("first", "second", "between"),
+    [(signal.SIGTERM, signal.SIGTERM, 0.0), (signal.SIGINT, signal.SIGTERM, 0.3)],
+)
+def test_two_signals_are_one(
+    server: FaultyServer, tmp_path: Path, first: signal.Signals, second: signal.Signals,
+    between: float, processes: int,
+) -> None:  # fmt: skip
+    problems(tmp_path / "problems.jsonl", SMALL.problems)
+    run = start(command(server.url, tmp_path, replace(SMALL, processes=processes)), tmp_path)
+    wait_for(server, 40)
+    run.send_signal(first)
+    time.sleep(between)
+    run.send_signal(second)
+    code = run.wait(20)
+    said = (tmp_path / "out.txt").read_text()
+    assert "Traceback" not in said
+    assert "run the same command to continue" in said
+    assert code in (3, -second)  # the other one: all was done, and the interpreter about to end
+
+
 def test_two_at_once_take_turns(server: FaultyServer, tmp_path: Path) -> None:
     problems(tmp_path / "problems.jsonl", SMALL.problems)
     words = command(server.url, tmp_path, SMALL)

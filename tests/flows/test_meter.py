@@ -1,6 +1,7 @@
 """What a run has spent, and how its budget ends it: in money, tokens and time, and once more."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -98,6 +99,30 @@ def test_time_ends_a_run(server: FaultyServer, tmp_path: Path) -> None:
     assert run("1h").exit_code == 0
     assert set(server.asked.values()) == {1}
     assert len(server.asked) == 240
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(
+    ("fault", "settings"),
+    [
+        ("status 429 after 60", ()),
+        ("status 500", ("endpoint.max_requests=999",)),
+        (None, ("endpoint.prompt_tokens_per_minute=30",)),
+    ],
+)
+def test_time_ends_a_run_that_waits(
+    server: FaultyServer, tmp_path: Path, fault: str | None, settings: tuple[str, ...],
+    processes: int,
+) -> None:  # fmt: skip
+    server.plan = lambda asked: fault if asked.number >= 12 else None
+    run = remote(server, tmp_path, *settings, f"sample.processes={processes}")
+    began = time.monotonic()
+    assert isinstance(run("3s" if processes == 1 else "6s"), Stopped)
+    assert time.monotonic() - began < 30  # of minutes that the waits would take
+    kept = {row.seed for row in run.rows()}
+    assert kept == {asked.seed for asked in server.seen if server.plan(asked) is None}
+    assert processes > 1 or kept  # children may begin late
+    assert len(kept) <= 60
 
 
 def test_a_small_budget_sends_few_at_first(server: FaultyServer, tmp_path: Path) -> None:

@@ -67,6 +67,13 @@ class Line:
         if self._waiting:
             self._hold(now)
 
+    def send_home(self, error: FactoryError) -> None:
+        """Ends the wait of all, with the error."""
+        while self._waiting:
+            future, _ = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(type(error)(str(error)))
+
     def _pick(self, now: float) -> Address | None:
         best, least = None, float("inf")
         for address in self._addresses:
@@ -78,10 +85,7 @@ class Line:
         """Wakes again when time makes an address ready; sends all home where none will be."""
         error = self._hopeless(now)
         if error is not None:
-            while self._waiting:
-                future, _ = self._waiting.popleft()
-                if not future.done():
-                    future.set_exception(type(error)(str(error)))
+            self.send_home(error)
             return
         waits = [wait for a in self._addresses if (wait := a.ready_in(now)) is not None]
         if self._timer is not None:

@@ -17,6 +17,7 @@ threads.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
@@ -45,6 +46,7 @@ LARGEST = 2**25
 """Bytes of a body at most, since many may come at once; 32,000 tokens of text take a tenth."""
 PLAIN = (Message("user", "What is 1 + 1?"),)
 """A question that no server rejects for what it says."""
+ENDING = "no further request is made"
 
 
 class ApiTeacher:
@@ -101,6 +103,7 @@ class ApiTeacher:
         self._line: Line
         self._wire: Wire
         self._trial: asyncio.Lock
+        self._ending: asyncio.Event
         self._session: AsyncGenerator[Any] | None = None
 
     @property
@@ -126,6 +129,12 @@ class ApiTeacher:
         if len(seeds) <= most:
             return await self._answer(request, seeds)
         return await self._in_parts(request, most)
+
+    def send_home(self) -> None:
+        """Ends requests that wait, in line or after a fault; called in the loop that asks."""
+        if self._loop is not None:
+            self._ending.set()
+            self._line.send_home(NoAnswer(ENDING))
 
     async def _in_parts(self, request: Request, most: int) -> list[Completion]:
         """More seeds than a request may have; a part without an answer costs no other its own."""
@@ -170,6 +179,7 @@ class ApiTeacher:
 
         self._line = Line(self._addresses)
         self._trial = asyncio.Lock()
+        self._ending = asyncio.Event()
         settings = self.settings
         self._session = sessions(self._headers, settings.timeout, settings.connect_timeout)
         self._wire = Wire(await anext(self._session))
@@ -212,6 +222,8 @@ class ApiTeacher:
         self, request: Request, body: bytes, wanted: int
     ) -> tuple[Outcome, Address, float, bool]:
         """One request to the least loaded address: outcome, address, seconds, whether a probe."""
+        if self._ending.is_set():
+            raise NoAnswer(ENDING)
         cost = self._cost(request, wanted) if self._metered else _FREE
         address, probe = self._line.take(cost) or await self._line.wait(cost)
         outcome: Outcome | None = None
@@ -242,7 +254,8 @@ class ApiTeacher:
             self.stats.faults += 1
         wait = work.failed(batch, fault, counts=not probe)
         self.stats.retries[fault.cause] += 1
-        await asyncio.sleep(wait)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), wait)
 
     def _refuse(self, address: Address, refused: Refused) -> None:
         """Ends an address, and the run with the last one."""

@@ -130,6 +130,11 @@ class VllmTeacher:
         finally:
             self._asked.discard(task)
 
+    def send_home(self) -> None:
+        """Ends requests that wait; see `ApiTeacher`."""
+        if self._api is not None:
+            self._api.send_home()
+
     def close(self) -> None:
         """Ends the server and all it started. Safe to call twice."""
         with self._opening:
