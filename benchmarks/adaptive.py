@@ -1,6 +1,6 @@
 """Tokens of adaptive sampling against a fixed number of candidates, at equal results.
 
-    python benchmarks/adaptive.py [--problems 1000] [--seeds 5] [--bound 8] [--json]
+    PYTHONPATH=. python benchmarks/adaptive.py [--problems 1000] [--seeds 5] [--bound 8] [--json]
 
 The teacher is simulated: a problem has a pass rate drawn from a beta distribution, and a stream of
 candidates, each right with that chance. Their lengths are lognormal: median 300 tokens if right and
@@ -17,6 +17,8 @@ at one bound seldom gives exactly the count of another:
 
 Between two bounds tokens are interpolated linearly in the count. A ratio is the policy's tokens by
 fixed's, over all seeds together; `-` says that the count is out of reach below 64 candidates.
+`possible` is `down` of the best rule there is for problems whose rates nobody knows beforehand
+(benchmarks/adaptive_bound.py): below it nothing can come.
 
 What is not covered: answers that depend on each other, duplicates, truncation, time.
 """
@@ -29,6 +31,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.adaptive_bound import fewest
 from generators.adaptive import Policy
 
 SHAPES = {
@@ -40,6 +43,8 @@ SHAPES = {
 }
 """Beta distributions of the problems' pass rates."""
 BOUNDS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32, 48, 64)
+RIGHT, WRONG, SIGMA = 300, 450, 0.6
+"""Medians of tokens, and the spread of both."""
 PER_REQUEST = 8
 PROMPT = 150
 GOALS = {"solved": 1, "accepted 1": 1, "accepted 2": 2, "accepted 4": 4}
@@ -68,7 +73,8 @@ def streams(shape: str, problems: int, seed: int) -> list[Stream]:
     rng = np.random.default_rng([seed, *map(ord, shape)])
     rates = rng.beta(*SHAPES[shape], size=(problems, 1))
     right = rng.random((problems, BOUNDS[-1])) < rates
-    tokens = np.rint(rng.lognormal(0, 0.6, right.shape) * np.where(right, 300, 450)).astype(int)
+    medians = np.where(right, RIGHT, WRONG)
+    tokens = np.rint(rng.lognormal(0, SIGMA, right.shape) * medians).astype(int)
     return [Stream(_sums(r), _sums(t)) for r, t in zip(right, tokens, strict=True)]
 
 
@@ -117,7 +123,8 @@ def policies(most: int, bound: int) -> dict[str, Policy]:
     return {
         "correct": correct,
         "correct, first=2": replace(correct, first=2),
-        "correct, hopeless=5": replace(correct, hopeless=5),
+        "correct, hopeless=4": replace(correct, hopeless=4),
+        "correct, hopeless=6": replace(correct, hopeless=6),
         "difficulty": replace(correct, name="difficulty", correct=2 * most),
         "interval": replace(correct, name="interval", width=0.5),
     }
@@ -131,12 +138,14 @@ def rows(problems: int, seeds: int, bound: int) -> list[dict[str, object]]:
         for goal, most in GOALS.items():
             if goal == "accepted 1":
                 continue  # the same count as solved
+            mean = float(np.exp(SIGMA**2 / 2))
+            possible = fewest(*SHAPES[shape], most, mean * RIGHT, mean * WRONG)
             for name, policy in policies(most, bound).items():
                 down, up = compare(policy, drawn, most, lambda s: s.completion)
                 paid, _ = compare(policy, drawn, most, lambda s: s.completion + s.prompt)
                 found.append(
                     {"rates": shape, "goal": goal, "policy": name}
-                    | {"down": down, "up": up, "down_with_prompts": paid}
+                    | {"down": down, "up": up, "down_with_prompts": paid, "possible": possible}
                 )
     return found
 
@@ -155,11 +164,13 @@ def main() -> None:
         return
     print(
         f"{'pass rates':16} {'equal':12} {'policy':20} {'down':>6} {'up':>6} {'with prompts':>13}"
+        f" {'possible':>9}"
     )
     for row in found:
-        shown = [row["down"], row["up"], row["down_with_prompts"]]
-        down, up, paid = (f"{r:.2f}" if isinstance(r, float) else "-" for r in shown)
-        print(f"{row['rates']:16} {row['goal']:12} {row['policy']:20} {down:>6} {up:>6} {paid:>13}")
+        shown = [row["down"], row["up"], row["down_with_prompts"], row["possible"]]
+        down, up, paid, least = (f"{r:.2f}" if isinstance(r, float) else "-" for r in shown)
+        head = f"{row['rates']:16} {row['goal']:12} {row['policy']:20}"
+        print(f"{head} {down:>6} {up:>6} {paid:>13} {least:>9}")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
     python -m benchmarks.adaptive_model [--problems 96] [--data FOLDER] [--json]
 
-The teacher is the embedded model after the star recipe's cold start (sums of five digits, of which
-it solves about two of five), asked by `factory run collect` for the same problems with the same
-seed: 8 candidates of each problem (`fixed`), and until one or two are right (`correct`), with
-bounds of 8 and more. What is compared at an equal number of solved problems, and of accepted traces
-(correct ones, at most one or two a problem; duplicates count, since the teacher's sums differ
-little), is the tokens sampled. Between two bounds tokens are interpolated in the count.
+The teacher is the embedded model after the star recipe's cold start on sums of five digits. It is
+asked by `factory run collect` for two sets of problems: sums of two to seven digits, of every
+difficulty, as training sets are, and sums of five alone, of one difficulty. Each set is asked with
+the same seed for 8 candidates of each problem (`fixed`), and until one or two are right (`correct`;
+also with `hopeless`), with bounds of 8 and more. What is compared at an equal number of solved
+problems, and of accepted traces (correct ones, at most one or two a problem; duplicates count,
+since the teacher's sums differ little), is the tokens sampled. Between two bounds tokens are
+interpolated in the count. `possible` is the ratio of the best rule there is for problems whose
+rates nobody knows beforehand (benchmarks/adaptive_bound.py), their beta distribution taken from the
+fixed run's counts by its moments.
 
 Candidates have the seeds that their places give them, so that both ways see nearly the same texts
 (they move in the last digits with the shape of a batch). A prompt is paid for every candidate by
@@ -18,28 +22,48 @@ import argparse
 import itertools
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.adaptive_bound import fewest
 from rsfactory.catalog import open_catalog
 from rsfactory.store import Store
 
 FACTORY = [sys.executable, "-m", "flows.commands"]
 SUMS = {
     "problems.params.operators": '["+"]', "problems.params.allow_parentheses": "false",
-    "problems.params.allow_negation": "false", "problems.params.min_terms": "5",
-    "problems.params.max_terms": "5", "problems.params.min_digits": "1",
-    "problems.params.max_digits": "1",
+    "problems.params.allow_negation": "false",
+    "problems.params.min_digits": "1", "problems.params.max_digits": "1",
 }  # fmt: skip
-BOUNDS = {1: (8, 12, 16), 2: (8, 12, 16)}
-"""Right candidates wanted of a problem -> bounds that are tried, until the count is reached."""
+TERMS = {"sums of 2 to 7 digits": (2, 7), "sums of 5 digits": (5, 5)}
+FIXED = 8
+BOUNDS = (8, 12, 16)
+"""Tried one after the other, until the count is reached."""
+POLICIES: tuple[tuple[int, dict[str, str]], ...] = (
+    (1, {}),
+    (2, {}),
+    (2, {"adaptive.hopeless": "6"}),
+)
+"""Right candidates wanted of a problem, and what is set beside `adaptive.policy=correct`."""
 COUNT = """
-SELECT coalesce(sum(least(n, ?)), 0)::BIGINT FROM (
-    SELECT problem_id, count(*) FILTER (outcome = 'correct') AS n FROM lineage GROUP BY 1)
+SELECT count(*) FILTER (outcome = 'correct')::BIGINT AS correct FROM lineage GROUP BY problem_id
 """
+LENGTHS = "SELECT outcome = 'correct', avg(tokens) FROM lineage GROUP BY 1 ORDER BY 1"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked for what."""
+
+    data: Path
+    model: str
+    problems: int
+    terms: tuple[int, int]
 
 
 def main() -> None:
@@ -52,19 +76,42 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = given.data or Path(folder)
         model = _cold_start(data)
-        fixed = _collect(data, model, given.problems, {"adaptive.policy": "fixed"}, 8)
         rows = [
-            row for most in BOUNDS for row in _against(data, model, given.problems, fixed, most)
+            row
+            for name, terms in TERMS.items()
+            for row in _rows(Asked(data, model, given.problems, terms), name)
         ]
     if given.json:
         print(json.dumps(rows, indent=2))
         return
     for row in rows:
         print(
-            f"{row['goal']:<11} fixed 8: {row['count']:>4} for {row['fixed']:>6} tokens; "
-            f"correct={row['correct']}: {row['adaptive']:>6.0f} tokens, ratio {row['ratio']:.2f} "
-            f"({row['runs']})"
+            f"{row['problems']}: {row['goal']:<10} fixed {FIXED}: {row['count']:>4} for "
+            f"{row['fixed']:>6} tokens; {row['policy']}: {row['adaptive']:>6.0f} tokens, ratio "
+            f"{row['ratio']:.2f}, possible {row['possible']:.2f} ({row['runs']})"
         )
+
+
+def _rows(asked: Asked, name: str) -> list[dict[str, Any]]:
+    """Both goals on one set of problems."""
+    fixed = _collect(asked, {"adaptive.policy": "fixed"}, FIXED)
+    a, b = _beta([right / FIXED for right in fixed["right"]])
+    wrong, right = fixed["lengths"]
+    found = []
+    for most, settings in POLICIES:
+        row = _against(asked, fixed, most, settings)
+        row |= {"problems": name, "possible": fewest(a, b, most, right, wrong, FIXED)}
+        found.append(row)
+    return found
+
+
+def _beta(shares: list[float]) -> tuple[float, float]:
+    """The beta distribution of the rates behind shares of `FIXED` answers, by their moments."""
+    mean = statistics.fmean(shares)
+    between = statistics.variance(shares) - mean * (1 - mean) / FIXED
+    between = max(between * FIXED / (FIXED - 1), 1e-6)
+    size = max(mean * (1 - mean) / between - 1, 1e-3)
+    return mean * size, (1 - mean) * size
 
 
 def _cold_start(data: Path) -> str:
@@ -78,26 +125,28 @@ def _cold_start(data: Path) -> str:
 
 
 def _against(
-    data: Path, model: str, problems: int, fixed: dict[str, Any], correct: int
-) -> list[dict[str, Any]]:
-    """Tokens of `correct` where it reaches what fixed reached, for both goals."""
+    asked: Asked, fixed: dict[str, Any], most: int, settings: dict[str, str]
+) -> dict[str, Any]:
+    """Tokens of `correct` where it reaches what fixed reached."""
     points: list[tuple[int, int, int]] = [(0, 0, 0)]
-    wanted = fixed["counts"][correct]
-    for bound in BOUNDS[correct]:
-        settings = {"adaptive.policy": "correct", "adaptive.correct": str(correct)}
-        made = _collect(data, model, problems, settings, bound)
-        points.append((bound, made["counts"][correct], made["tokens"]))
-        if made["counts"][correct] >= wanted:
+    wanted = _count(fixed, most)
+    chosen = {"adaptive.policy": "correct", "adaptive.correct": str(most), **settings}
+    for bound in BOUNDS:
+        made = _collect(asked, chosen, bound)
+        points.append((bound, _count(made, most), made["tokens"]))
+        if points[-1][1] >= wanted:
             break
     tokens = _interpolated(points, wanted)
-    goal = "solved" if correct == 1 else f"accepted {correct}"
-    shown = "; ".join(f"bound {b}: {count} for {t}" for b, count, t in points[1:])
-    return [
-        {
-            "goal": goal, "count": wanted, "fixed": fixed["tokens"], "correct": correct,
-            "adaptive": tokens, "ratio": tokens / fixed["tokens"], "runs": shown,
-        }
-    ]  # fmt: skip
+    return {
+        "goal": "solved" if most == 1 else f"accepted {most}", "count": wanted,
+        "policy": " ".join(f"{key.split('.')[1]}={value}" for key, value in chosen.items()),
+        "fixed": fixed["tokens"], "adaptive": tokens, "ratio": tokens / fixed["tokens"],
+        "runs": "; ".join(f"bound {b}: {count} for {t}" for b, count, t in points[1:]),
+    }  # fmt: skip
+
+
+def _count(made: dict[str, Any], most: int) -> int:
+    return sum(min(right, most) for right in made["right"])
 
 
 def _interpolated(points: list[tuple[int, int, int]], wanted: int) -> float:
@@ -110,17 +159,21 @@ def _interpolated(points: list[tuple[int, int, int]], wanted: int) -> float:
     return float("nan")
 
 
-def _collect(
-    data: Path, model: str, problems: int, settings: dict[str, str], bound: int
-) -> dict[str, Any]:
-    """One run: tokens sampled, and right candidates, at most 1 or 2 a problem."""
-    result = _run("run", "collect", "--teacher", f"local:{model}", "--data", str(data), settings={
-        **SUMS, "problems.per_round": str(problems), "sample.num_samples": str(bound),
-        "sample.temperature": "0.7", "sample.shard_size": "96", **settings,
-    })  # fmt: skip
+def _collect(asked: Asked, settings: dict[str, str], bound: int) -> dict[str, Any]:
+    """One run: tokens sampled, right candidates of each problem, tokens of wrong and right ones."""
+    low, high = asked.terms
+    result = _run(
+        "run", "collect", "--teacher", f"local:{asked.model}", "--data", str(asked.data),
+        settings={
+            **SUMS, "problems.params.min_terms": str(low), "problems.params.max_terms": str(high),
+            "problems.per_round": str(asked.problems), "sample.num_samples": str(bound),
+            "sample.temperature": "0.7", "sample.shard_size": "96", **settings,
+        },
+    )  # fmt: skip
     with open_catalog(Store(Path(result["folder"]))) as catalog:
-        counts = {most: catalog.execute(COUNT, [most]).fetchall()[0][0] for most in BOUNDS}
-    return {"tokens": result["tokens"], "counts": counts}
+        right = [row[0] for row in catalog.execute(COUNT).fetchall()]
+        lengths = [row[1] for row in catalog.execute(LENGTHS).fetchall()]
+    return {"tokens": result["tokens"], "right": right, "lengths": lengths}
 
 
 def _run(*words: str, settings: dict[str, str]) -> dict[str, Any]:

@@ -4,23 +4,25 @@
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filters.verify.pool import VerifierPool
 from flows import tasks, teachers
+from flows.clock import booked
+from flows.live import loading_words
 from flows.meter import Meter
 from flows.progress import Reporter
 from generators.problems import ProblemSet
-from generators.prompts import length
+from generators.prompts import LENGTH_AFAR, length
+from generators.sample import Loads
 from rsfactory.contracts import Teacher
-from rsfactory.errors import InputError, StoreError
+from rsfactory.errors import InputError
 from rsfactory.ids import content_id
 from rsfactory.recipe import Recipe
 from rsfactory.records import Checkpoint
-from rsfactory.store import PROBLEMS, Store, round_to
+from rsfactory.store import PROBLEMS, Store
 from rsfactory.words import counted
 
 
@@ -39,22 +41,26 @@ class Run:
     meter: Meter
     journals: bool = True
     """Whether stages book their seconds; not in a child, whose parent does."""
+    said: set[str] = field(default_factory=set)
+    """Notes that were made and need not be again."""
+    loading: float | None = None
+    """Seconds that the open teacher loads already; None once it is there."""
     _teacher: Teacher | None = field(default=None, repr=False)
     _teacher_key: str | None = field(default=None, repr=False)
 
     @contextlib.contextmanager
     def stage(self, round: int, name: str, total: int, unit: str) -> Iterator[None]:
-        """Shows a stage and adds its seconds to the journal, also when it is interrupted."""
+        """Shows a stage and adds its seconds to the journal, however it ends."""
         self.reporter.stage(round, name, total, unit)
         tasks.log(f"round {round}: {name}, {counted(total, unit)}")
-        began = time.monotonic()
-        try:
+        with booked(self.store, round, name) if self.journals else contextlib.nullcontext():
             yield
-        finally:
-            seconds = time.monotonic() - began
-            with contextlib.suppress(StoreError):  # a full disk must not hide the first error
-                if self.journals:
-                    self.store.journal(round=round, stage=name, seconds=round_to(seconds))
+
+    def say(self, text: str) -> None:
+        """A note, the first time that it comes."""
+        if text not in self.said:
+            self.said.add(text)
+            self.reporter.note(text)
 
     def teacher(self, checkpoint: Checkpoint | None, *, asked: str | None = None) -> Teacher:
         """The teacher for a checkpoint; the last one asked for stays open until `release`.
@@ -85,8 +91,17 @@ class Run:
         if self._teacher is None or self._teacher_key != key:
             self.release()
             self._teacher, self._teacher_key = make(), key
+            if isinstance(self._teacher, Loads):
+                self._teacher.loading = self._show_loading
         teachers.teach(self._teacher, lambda: self.store.read(PROBLEMS))
         return self._teacher
+
+    def _show_loading(self, seconds: float | None) -> None:
+        """Says how long a teacher loads, where nothing else moves; called from its thread."""
+        self.loading = seconds
+        self.reporter.detail(loading_words(seconds))
+        if seconds is not None:
+            self.reporter.advance(0)
 
     def release(self) -> None:
         """Closes the open teacher, so that its memory is free for training."""
@@ -95,7 +110,14 @@ class Run:
             self._teacher = None
 
     def max_tokens(self) -> int:
-        """Length limit of a sampled completion: the recipe's, or else the template's."""
+        """Length limit of a sampled completion: the recipe's, or else one for its teacher."""
+        section = self.recipe.sample
+        if section.max_tokens is None and teachers.is_afar(section.teacher):
+            return LENGTH_AFAR
+        return self.student_tokens()
+
+    def student_tokens(self) -> int:
+        """Length limit of what the student answers: the recipe's, or else the template's."""
         section = self.recipe.sample
         return section.max_tokens or length(section.template, next(self.source.problems()))
 

@@ -4,31 +4,22 @@ A problem's verifier is a name; this is where it becomes one of the three. What 
 for a judge or a majority is checked by `check` when a run is opened.
 """
 
-import asyncio
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from filters.verify import GROUP_VERIFIERS, JUDGES
-from filters.verify.judge import FAILED
 from filters.verify.judge_prompt import RUBRICS
 from filters.verify.named import find_verifier
 from filters.verify.verdicts import verdict
 from flows import teachers
 from flows.context import Run
+from flows.judging import REJECTED, Pairs, judge
 from rsfactory import metadata
-from rsfactory.contracts import GroupVerifier, Judge
-from rsfactory.errors import FactoryError, InputError
+from rsfactory.contracts import GroupVerifier
+from rsfactory.errors import InputError
+from rsfactory.journal import Journal
 from rsfactory.recipe import Recipe
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 from rsfactory.store import Table
-
-Pairs = Sequence[tuple[Problem, Candidate]]
-
-
-REJECTED = "rejected"
-"""Finish reason of a request that a server did not take (a prompt that is too long, a policy): the
-problem was never asked, which says nothing about its answers."""
 
 
 def needs_gold(verifier: str | None) -> bool:
@@ -41,16 +32,35 @@ def at_once(problems: Iterable[Problem]) -> bool:
     return all(needs_gold(problem.verifier) for problem in problems)
 
 
-def decide(run: Run, pairs: Pairs, grouped: Mapping[str, Verdict]) -> list[Verdict]:
-    """Verdicts in the order of the pairs; ``grouped`` is what `decide_groups` found."""
-    judged = [pair for pair in pairs if pair[0].verifier in JUDGES]
-    alone = [pair for pair in pairs if needs_gold(pair[0].verifier)]
-    unasked = [pair for pair in alone if pair[1].finish_reason == REJECTED]
-    asked = [pair for pair in alone if pair[1].finish_reason != REJECTED] if unasked else alone
-    found = [*run.verifiers.verify(asked), *(_judge(run, judged) if judged else ())]
+def decide(
+    run: Run,
+    pairs: Pairs,
+    grouped: Mapping[str, Verdict],
+    kept: Journal[Verdict] | None = None,
+) -> list[Verdict]:
+    """Verdicts in the order of the pairs.
+
+    Args:
+        run: The run.
+        pairs: What to decide about.
+        grouped: What `decide_groups` found.
+        kept: Where a judge's verdicts go as they come; needed where one decides.
+
+    Raises:
+        Stopped: The budget ended while a judge was asked.
+        FactoryError: See `flows.judging.judge`.
+    """
+    single = [pair for pair in pairs if pair[0].verifier not in GROUP_VERIFIERS]
+    unasked = [pair for pair in single if pair[1].finish_reason == REJECTED]
+    asked = [pair for pair in single if pair[1].finish_reason != REJECTED] if unasked else single
+    judged = [pair for pair in asked if pair[0].verifier in JUDGES]
+    found = list(run.verifiers.verify([p for p in asked if p[0].verifier not in JUDGES]))
+    if judged:
+        assert kept is not None, "a judge's verdicts need a journal"
+        found += judge(run, judged, kept)
     found += [
-        verdict(find_verifier(problem.verifier), candidate, Outcome.UNVERIFIABLE,
-                f"the server did not take the request: {candidate.note}")
+        verdict(JUDGES.get(problem.verifier) or find_verifier(problem.verifier), candidate,
+                Outcome.UNVERIFIABLE, f"the server did not take the request: {candidate.note}")
         for problem, candidate in unasked
     ]  # fmt: skip
     known = {**grouped, **{verdict.candidate_id: verdict for verdict in found}}
@@ -87,35 +97,6 @@ def decide_groups(
         f"round {round}: {decided} of {len(groups)} problems have a majority (no gold is used)"
     )
     return {verdict.candidate_id: verdict for verdict in verdicts}
-
-
-def _judge(run: Run, pairs: Pairs) -> list[Verdict]:
-    """A judge's verdicts, asked for all at once, so that a local engine makes batches.
-
-    What they waited together is shared among those that were asked, so that seconds add up.
-
-    Raises:
-        FactoryError: The judge answered nobody: that is no property of the candidates.
-    """
-    teacher = run.judge()
-    settings = run.recipe.judge.model_dump(exclude={"teacher"})
-    judges: dict[str, Judge] = {name: kind(**settings) for name, kind in JUDGES.items()}
-
-    async def all_at_once() -> list[Verdict]:
-        asked = (judges[p.verifier].judge(p, candidate, teacher) for p, candidate in pairs)
-        return list(await asyncio.gather(*asked))
-
-    began = time.monotonic()
-    verdicts = asyncio.run(all_at_once())
-    share = (time.monotonic() - began) / max(1, sum(bool(v.results) for v in verdicts))
-    verdicts = [replace(v, seconds=round(share, 6)) if v.results else v for v in verdicts]
-    failed = [v for v in verdicts if v.reason.startswith(FAILED)]
-    if failed and not any(v.results for v in verdicts):
-        raise FactoryError(
-            f"{failed[0].reason} (and so for all {len(failed)} candidates of the shard); "
-            "the same command continues once the judge works"
-        )
-    return verdicts
 
 
 def check(recipe: Recipe, training: Sequence[Problem], held_out: Sequence[Problem]) -> None:

@@ -73,4 +73,4 @@ def _length(run: Run) -> int:
     for round in run.store.rounds(EVALUATION_CANDIDATES):
         for limit in run.store.columns(EVALUATION_CANDIDATES, round, ["max_tokens"])["max_tokens"]:
             return int(limit)
-    return run.recipe.evaluate.max_tokens or run.max_tokens()
+    return run.recipe.evaluate.max_tokens or run.student_tokens()

@@ -1,4 +1,9 @@
-"""The selected rows of a run with their history, as one file."""
+"""The selected rows of a run with their history, as one file.
+
+Plain rows have prompt and completion as text, and the system prompt and the reasoning beside them.
+Chat rows have both as lists of messages, which is what TRL's trainers put through a model's chat
+template; the reasoning stands in the completion, in think tags.
+"""
 
 import io
 import json
@@ -11,7 +16,7 @@ import polars as pl
 
 from rsfactory.catalog import open_catalog
 from rsfactory.chat import messages
-from rsfactory.records import Prompt
+from rsfactory.records import Prompt, trace_of
 from rsfactory.store import PROMPTS, Store, write_file
 
 QUERY = """
@@ -27,7 +32,7 @@ SELECT
     coalesce(t.prompt_id, a.prompt_id) AS prompt_id,
     l.template || '@' || l.template_version AS template,
     l.verifier || '@' || l.verifier_version AS verifier, l.extracted, l.flags, l.seed,
-    l.training_set, l.trained_in
+    l.training_set, l.trained_in, l.completion AS said
 FROM lineage l
 LEFT JOIN trained t ON t.candidate_id = l.candidate_id
 LEFT JOIN asked a ON a.problem_id = l.problem_id
@@ -54,6 +59,16 @@ SCHEMA: dict[str, Any] = {
     "trained_in": pl.List(pl.Int64),
 }  # fmt: skip
 """Columns of the file, with their types also where nothing is in them."""
+_MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+CHAT: dict[str, Any] = {
+    "prompt": _MESSAGES,
+    "completion": _MESSAGES,
+    **{name: SCHEMA[name] for name in (
+        "run", "id", "problem_id", "answer", "source", "licence", "provenance", "teacher",
+        "pass_rate", "flags",
+    )},
+}  # fmt: skip
+"""The same of chat rows."""
 BLOCK = 1000
 """Rows in memory at a time."""
 
@@ -67,14 +82,16 @@ def selected_rows(store: Store) -> list[dict[str, Any]]:
     return [row for block in blocks(store) for row in block]
 
 
-def blocks(store: Store) -> Iterator[list[dict[str, Any]]]:
-    """The same, some rows at a time."""
+def blocks(store: Store, *, chat: bool = False) -> Iterator[list[dict[str, Any]]]:
+    """The same, or their chat rows, some at a time."""
+    shape = _chat if chat else _plain
     prompts = {prompt.id: prompt for prompt in store.read(PROMPTS)}
     with open_catalog(store) as connection:
         found = connection.execute(QUERY)
         names = [column[0] for column in found.description or []]
         while rows := found.fetchmany(BLOCK):
-            yield [_row(store, prompts, dict(zip(names, row, strict=True))) for row in rows]
+            named = (dict(zip(names, row, strict=True)) for row in rows)
+            yield [shape(_row(store, prompts, row)) for row in named]
 
 
 def _row(store: Store, prompts: dict[str, Prompt], row: dict[str, Any]) -> dict[str, Any]:
@@ -85,23 +102,43 @@ def _row(store: Store, prompts: dict[str, Prompt], row: dict[str, Any]) -> dict[
     return {"run": store.folder.name, **row}
 
 
-def write_selected(store: Store, places: Sequence[Path]) -> int:
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in SCHEMA}
+
+
+def _chat(row: dict[str, Any]) -> dict[str, Any]:
+    system = [{"role": "system", "content": row["system"]}] if row["system"] else []
+    said = trace_of(row["reasoning"], row["said"])
+    return {
+        **{name: row[name] for name in CHAT},
+        "prompt": [*system, {"role": "user", "content": row["prompt"]}],
+        "completion": [{"role": "assistant", "content": said}],
+    }
+
+
+def write_selected(store: Store, places: Sequence[Path], *, chat: bool = False) -> int:
     """Writes the selected rows to files, JSONL or Parquet by their names; returns how many.
+
+    Args:
+        store: The run's.
+        places: The files.
+        chat: Prompt and completion as messages, and fewer other columns.
 
     Raises:
         StoreError: The run cannot be read, or a file cannot be written.
     """
     lines = [place for place in places if place.suffix == ".jsonl"]
     tables = [place for place in places if place.suffix != ".jsonl"]
-    frames = [pl.DataFrame(schema=SCHEMA)]
+    shape = CHAT if chat else SCHEMA
+    frames = [pl.DataFrame(schema=shape)]
     count = 0
     with tempfile.TemporaryFile() as aside:
-        for block in blocks(store):
+        for block in blocks(store, chat=chat):
             count += len(block)
             if lines:
                 aside.writelines(json.dumps(r, ensure_ascii=False).encode() + b"\n" for r in block)
             if tables:
-                frames.append(pl.DataFrame(block, schema=SCHEMA))
+                frames.append(pl.DataFrame(block, schema=shape))
         for place in lines:
             aside.seek(0)
             write_file(place, iter(lambda: aside.read(2**20), b""))

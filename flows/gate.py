@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flows.context import Run
-from flows.decided import decided
+from flows.decided import decided, judged_attempts
 from flows.decided import outcomes as outcomes_of
-from flows.meter import spent_of
+from flows.meter import cost_of, judged_of, spent_of
 from flows.pass_rates import mean_of_round, newest_rates, pass_rates
 from flows.problems import training
 from flows.tasks import log
@@ -29,7 +29,7 @@ from rsfactory.records import (
     Selection,
 )  # fmt: skip
 from rsfactory.stats import Interval, paired_change
-from rsfactory.store import CANDIDATES, ROUNDS, SELECTIONS, TRAINING_ROWS
+from rsfactory.store import ROUNDS, SELECTIONS, TRAINING_ROWS
 
 
 def change_between(before: Evaluation, after: Evaluation) -> Interval:
@@ -98,13 +98,13 @@ def round_report(
     gate_reason: str,
 ) -> RoundReport:
     """What a round sampled, verified and selected; accuracy and training are left open."""
-    attempts = run.store.columns(CANDIDATES, round, ["id"]).height
-    rows = decided(run.store, round)
+    attempts = judged_attempts(run.store, round)
+    rows = decided(run.store, round).drop_nulls("outcome")
     hinted = rows.filter(rows["hinted"])
     outcomes = Counter(outcome for _, outcome in outcomes_of(rows))
     hinted_outcomes = Counter(outcome for _, outcome in outcomes_of(hinted))
     rate = mean_of_round(newest_rates(run, round))
-    spent = spent_of(run.store, round)
+    spent, judged = spent_of(run.store, round), judged_of(run.store, round)
     return RoundReport(
         id=content_id("d", run.name, round, attempts),
         run=run.name,
@@ -139,8 +139,10 @@ def round_report(
         pass_rate_high=rate.high if rate else None,
         requests=spent.requests,
         prompt_tokens=spent.prompt_tokens,
-        cost=spent.cost(run.meter.prices),
+        cost=cost_of(spent, run.meter.prices, judged, run.meter.judge_prices),
         attempts=attempts,
+        judge_requests=judged.requests,
+        judge_tokens=judged.tokens,
     )
 
 

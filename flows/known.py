@@ -16,6 +16,7 @@ import polars as pl
 
 from filters.verify import GROUP_VERIFIERS
 from flows.context import Run
+from flows.decided import newest_verdicts
 from generators.agenda import Agenda, Known
 from generators.problems import ById
 from generators.sample import Asking
@@ -62,11 +63,7 @@ def next_index(run: Run, round: int, *, hinted: bool) -> dict[str, int]:
 
 def known(run: Run, asking: Asking, max_tokens: int) -> dict[str, dict[int, Known]]:
     """Problem -> place behind its first index -> what the store has, the newest attempt of it."""
-    verdicts = run.store.frames(VERDICTS, asking.round, ["candidate_id", "outcome"])
-    outcomes = {
-        key: outcome for rows in verdicts
-        for key, outcome in rows.select("candidate_id", "outcome").iter_rows()
-    }  # fmt: skip
+    outcomes = dict(newest_verdicts(run.store, asking.round).iter_rows())
     found: dict[str, dict[int, Known]] = {}
     for row in _asked_so(run.store, asking.round, asking):
         place = row["index"] - asking.first_index.get(row["problem_id"], 0)
@@ -86,23 +83,33 @@ def _there(attempt: int, outcome: str | None, redo: bool) -> Known:
 def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> None:
     """Takes over what the runs of `sample.reuse` have of these problems' first ``most`` places.
 
+    It is told where they have nothing: then something else than the number was asked differently.
+
     Raises:
         InputError: One of them is no run.
     """
     for name in run.recipe.sample.reuse:
         other = other_run(run.store.folder, name)
         mine = {row["id"] for row in _asked_so(run.store, asking.round, asking)}
-        wanted = ById(problems)
+        wanted, fits = ById(problems), 0
         for round in (r for r in other.rounds(CANDIDATES) if r > 0):
             ids = {
                 row["id"]
                 for row in _asked_so(other, round, asking)
-                if row["id"] not in mine
-                and row["problem_id"] in wanted
-                and _fits(row, asking, wanted[row["problem_id"]], most)
+                if row["id"] in mine
+                or (
+                    row["problem_id"] in wanted
+                    and _fits(row, asking, wanted[row["problem_id"]], most)
+                )
             }
-            _take_over(run, other, round, asking.round, ids)
+            _take_over(run, other, round, asking.round, ids - mine)
+            fits += len(ids)
             mine |= ids
+        if not (fits or asking.hinted or asking.round > 1):
+            run.reporter.note(
+                f"nothing to take over from {name}: answers fit where problems, template, teacher, "
+                "temperature, top_p and seed are the same"
+            )
 
 
 def refuse_growing_groups(

@@ -25,7 +25,10 @@ def pass_rates(
     """A rate for every problem that was asked; written once for each set of answers."""
     teacher, policy = run.teacher(checkpoint), policy_for(run.recipe)
     asking = asking_of(run, round, teacher.identity, hinted=False)
-    there = known(run, asking, run.max_tokens())
+    there = {
+        problem: {place: one for place, one in places.items() if one.outcome is not None}
+        for problem, places in known(run, asking, run.max_tokens()).items()
+    }  # what a judge has not come to says nothing
     rule = policy_of(run.recipe.adaptive, run.recipe.sample.num_samples)
     rows = [
         _rate(

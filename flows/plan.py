@@ -9,22 +9,25 @@ tells how fast the student answers.
 Requests, tokens and money come from `generators.pilot`; of seconds, each part says whether it was
 measured. What is not covered: answers taken over from other runs (`sample.reuse`) are planned as if
 they were asked, a student changes with training, GRPO's completions and evaluations by another
-model than the teacher are counted only as time, a judge's tokens not at all, and what a run takes
-to open and to end is left out.
+model than the teacher are counted only as time, and what a run takes to open and to end is left
+out.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filters.verify import GROUP_VERIFIERS
+from filters.verify import GROUP_VERIFIERS, JUDGES
 from flows import problems as drawn
+from flows.advice import advice
 from flows.asking import policy_for
 from flows.context import Run
 from flows.evaluate import evaluate
 from flows.opening import open_run
+from flows.plan_judge import judging, with_judge
 from flows.plan_seconds import Part, added, evaluations, parts
 from flows.progress import Reporter
 from flows.sample import sample
@@ -63,6 +66,8 @@ class Planned:
     spent: Spent
     """By the run so far: the pilot's share, and what else was asked already."""
     cost: float | None
+    told: list[str]
+    """What its answers so far suggest to change."""
 
     @property
     def seconds(self) -> Range:
@@ -154,19 +159,25 @@ def planned(run: Run, size: int) -> Planned:
     teacher = run.teacher(sampler)
     identity = teacher.identity
     _ask(run, chosen, sampler)
-    pilot = _pilot(run, chosen, _judged(run, problems), teacher, identity)
+    judged = _judged(run, problems)
+    pilot = _pilot(run, chosen, judged, teacher, identity)
     asked = _asked(run, problems, teacher)
     made = plan(pilot, asked, run.meter.prices, seed=run.seed)
+    remote = isinstance(teacher, Remote)
+    times = parts(run, made, asked, pilot, remote=remote)
+    if remote and any(problem.verifier in JUDGES for problem in problems):
+        times.append(judging(run, made, pilot))
     return Planned(
         run=run.name,
         recipe=run.recipe,
         folder=run.store.folder,
         problems=len(problems),
         pilot=pilot,
-        plan=made,
-        parts=parts(run, made, asked, pilot, remote=isinstance(teacher, Remote)),
+        plan=with_judge(run, made, pilot),
+        parts=times,
         spent=run.meter.spent,
         cost=run.meter.cost(),
+        told=advice(Counter(judged.values()), run.max_tokens(), trains=run.recipe.flow == "star"),
     )
 
 
@@ -182,11 +193,16 @@ def _sampler(run: Run) -> Checkpoint | None:
 
 
 def _ask(run: Run, chosen: Sequence[Problem], sampler: Checkpoint | None) -> None:
-    """Asks what is missing; a pilot that ends early is planned from as it is."""
+    """Asks what is missing, in one process: others would take their parts of the whole run.
+
+    A pilot that ends early is planned from as it is.
+    """
+    section = run.recipe.sample.model_copy(update={"processes": 1})
+    pilot = replace(run, recipe=run.recipe.model_copy(update={"sample": section}))
     before = run.meter.requests_here
     began = time.monotonic()
     try:
-        sample(run, 1, chosen, sampler)
+        sample(pilot, 1, chosen, sampler)
     except (Stopped, NoAnswer) as error:
         run.reporter.note(f"the pilot ended early: {error}")
     finally:

@@ -5,13 +5,15 @@ examples (`factory why` and `factory sql` have them all).
 """
 
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from flows.advice import of_round
 from flows.plot import Line, Point, plot
 from flows.report_collected import Asked, asked_of, costs, ended_rows, plots
-from flows.result import RunResult, load_result
+from flows.result import FILES, RunResult, load_result
 from flows.tallies import SHOWN, cells
 from rsfactory.records import Candidate, Evaluation, Outcome, Problem, RoundReport
 from rsfactory.store import (
@@ -65,7 +67,9 @@ def write_report(store: Store, path: Path) -> None:
     """
     result = load_result(store)
     asked = asked_of(store) if collected(result) else Asked()
-    page = html(result, store.described() or {}, examples(store), asked)
+    last = result.rounds[-1] if result.rounds else None
+    told = of_round(last, store) if last else []
+    page = html(result, store.described() or {}, examples(store), asked, told)
     write_file(path, page.encode())
 
 
@@ -79,14 +83,21 @@ def html(
     described: dict[str, Any],
     shown: list[tuple[str, str]],
     asked: Asked | None = None,
+    told: Sequence[str] = (),
 ) -> str:
     """The page as text."""
     recipe = described["recipe"]
     sections = [
         f"<h1>{escape(result.run)}</h1>",
         f"<p>{escape(recipe.get('description') or recipe['name'])} · seed {described['seed']} · "
-        f"{escape(described['created'])}</p>",
+        f"{escape(described['created'])}<br>{escape(asked_words(recipe))}</p>",
         f'<p class="headline">{escape(headline(result))}</p>',
+        *(f"<p>{escape(sentence)}.</p>" for sentence in told),
+        *(
+            [f"<p>The selected rows: {' and '.join(FILES)} in the run's folder.</p>"]
+            if collected(result)
+            else []
+        ),
         *_plots(result),
         *(_collected_sections(result.rounds[-1], asked or Asked()) if collected(result) else ()),
         *_tables(result),
@@ -101,6 +112,17 @@ def html(
         f"<title>{title}</title><style>{CSS}</style></head>\n<body>\n"
         + "\n".join(sections)
         + "\n</body></html>\n"
+    )
+
+
+def asked_words(recipe: dict[str, Any]) -> str:
+    """Who was asked what."""
+    section = recipe["sample"]
+    teacher = section["teacher"]
+    who = f"{teacher} ({recipe['model']['student']})" if teacher == "student" else teacher
+    return (
+        f"problems: {recipe['problems']['source']} · teacher: {who} · {section['num_samples']} "
+        f"samples of each at most, temperature {section['temperature']:g}"
     )
 
 
@@ -120,6 +142,8 @@ def headline(result: RunResult) -> str:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} seconds"
     return counted(round(seconds), "seconds") if seconds < 120 else f"{seconds / 60:.1f} minutes"
 
 
@@ -135,11 +159,15 @@ def _collected(result: RunResult, report: RoundReport) -> str:
     return (
         f"{report.selected} of {report.sampled} candidates selected.{rate} "
         f"{_time(result.seconds)}, {result.tokens:,} tokens sampled{cost}."
+        + (f" Stopped before everything was asked: {report.stopped}." if report.stopped else "")
     )
 
 
 def _collected_sections(report: RoundReport, asked: Asked) -> list[str]:
     parts = plots(asked, report, json.loads(report.rejected_by))
+    if len(asked.sources) > 1:
+        head = ["", "problems", "candidates", "selected", "mean pass rate"]
+        parts += ["<h2>By source</h2>", table(head, asked.sources)]
     if rows := ended_rows(asked):
         parts += ["<h2>Why problems ended</h2>", table(["", "problems", "candidates"], rows)]
     took = costs(report)
@@ -224,16 +252,17 @@ def _rounds_table(result: RunResult, measured: list[RoundReport]) -> str:
 def _candidates_table(rounds: list[RoundReport]) -> str:
     counts = ["problems", "sampled", *(outcome.value for outcome in Outcome), "selected"]
     counts += ["pool"] if any(r.accuracy is not None for r in rounds) else []
+    hinted = any(r.hinted_sampled for r in rounds)
     rows = [
         [
             f"round {r.round}",
             *(f"{getattr(r, name):,}" for name in counts),
-            f"{r.hinted_correct} of {r.hinted_sampled}",
+            *([f"{r.hinted_correct} of {r.hinted_sampled}"] if hinted else []),
             f"{r.tokens:,}",
         ]
         for r in rounds
     ]
-    return table(["", *counts, "hinted correct", "tokens"], rows)
+    return table(["", *counts, *(["hinted correct"] if hinted else []), "tokens"], rows)
 
 
 def _keyed_table(rounds: list[RoundReport], field: str) -> str:
@@ -310,7 +339,7 @@ def _examples_of(store: Store, round: int) -> list[tuple[str, str]]:
 def _example(problem: Problem, candidate: Candidate) -> str:
     return (
         f"{candidate.id}\n\nproblem: {problem.prompt}\nanswer: {problem.answer}\n\n"
-        f"{candidate.completion}"
+        f"{candidate.trace}"
     )
 
 

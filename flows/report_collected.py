@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from flows.plot import Bar, bars
 from rsfactory.catalog import open_catalog
-from rsfactory.records import RoundReport
+from rsfactory.records import Outcome, RoundReport
 from rsfactory.store import Store
 
 BINS = 10
@@ -27,6 +27,27 @@ class Asked:
     stopped_by: Counter[str] = field(default_factory=Counter)
     candidates: Counter[str] = field(default_factory=Counter)
     """The same reason -> candidates that its problems took."""
+    sources: list[list[str]] = field(default_factory=list)
+    """Of several sources (of generated problems: family and level) what `_SOURCES` counts."""
+
+
+_SOURCES = """
+WITH problem AS (SELECT DISTINCT ON (id) id, source FROM problems),
+rate AS (
+    SELECT source, avg(mean) AS mean FROM pass_rates q JOIN problem p ON p.id = q.problem_id
+    GROUP BY source)
+SELECT l.source, count(DISTINCT problem_id), count(*), count(*) FILTER (selected), any_value(mean)
+FROM lineage l LEFT JOIN rate r ON r.source = l.source GROUP BY l.source ORDER BY l.source
+"""
+MEANINGS = {
+    "num_samples": "asked sample.num_samples times",
+    "correct": "enough right answers",
+    "interval": "its pass rate is known well enough",
+    "difficulty": "enough right answers for its difficulty",
+    "hopeless": "none right among the first adaptive.hopeless",
+    "budget": "the run ended before",
+}
+"""Reason that a problem was asked no further -> what that means."""
 
 
 def asked_of(store: Store) -> Asked:
@@ -37,7 +58,15 @@ def asked_of(store: Store) -> Asked:
     """
     with open_catalog(store) as catalog:
         rows = catalog.execute("SELECT mean, stopped_by, asked FROM pass_rates").fetchall()
-    found = Asked([mean for mean, _, _ in rows if mean is not None])
+        apart = catalog.execute("SELECT count(DISTINCT source) > 1 FROM problems").fetchall()
+        sources = catalog.execute(_SOURCES).fetchall() if apart == [(True,)] else []
+    found = Asked(
+        [mean for mean, _, _ in rows if mean is not None],
+        sources=[
+            [name, *(f"{count:,}" for count in counts), "" if mean is None else f"{mean:.3f}"]
+            for name, *counts, mean in sources
+        ],
+    )
     for _, reason, asked in rows:
         found.stopped_by[reason] += 1
         found.candidates[reason] += asked
@@ -51,10 +80,19 @@ def plots(asked: Asked, report: RoundReport, rejected: dict[str, int]) -> list[s
         title = f"Pass rates of {len(asked.rates):,} problems, in %"
         parts += [f"<h2>{title}</h2>", bars(histogram(asked.rates), title=title, colour="a")]
     if report.sampled:
-        ends = [Bar("selected", report.selected), *(Bar(k, v) for k, v in rejected.items())]
+        ends = [Bar("selected", report.selected), *_rejected(report, rejected)]
         title = "What became of the candidates"
         parts += [f"<h2>{title}</h2>", bars(ends, title=title, colour="c")]
     return parts
+
+
+def _rejected(report: RoundReport, rejected: dict[str, int]) -> list[Bar]:
+    """Rules with their counts; in place of ``outcome`` the outcomes that it rejects."""
+    outcomes = {o.value: getattr(report, o.value) for o in Outcome if o is not Outcome.CORRECT}
+    told = sum(outcomes.values()) == rejected.get("outcome")
+    first = {name: count for name, count in outcomes.items() if count} if told else {}
+    rest = {name: count for name, count in rejected.items() if not (told and name == "outcome")}
+    return [Bar(name, count) for name, count in {**first, **rest}.items()]
 
 
 def histogram(rates: Sequence[float]) -> list[Bar]:
@@ -71,7 +109,11 @@ def histogram(rates: Sequence[float]) -> list[Bar]:
 def ended_rows(asked: Asked) -> list[list[str]]:
     """Why problems were asked no further: reason, problems, candidates."""
     return [
-        [reason, f"{count:,}", f"{asked.candidates[reason]:,}"]
+        [
+            f"{reason}: {MEANINGS[reason]}" if reason in MEANINGS else reason,
+            f"{count:,}",
+            f"{asked.candidates[reason]:,}",
+        ]
         for reason, count in asked.stopped_by.most_common()
     ]
 
@@ -82,6 +124,8 @@ def costs(report: RoundReport) -> dict[str, str]:
         "prompt tokens": f"{report.prompt_tokens:,}",
         "completion tokens": f"{report.tokens:,}",
     }
+    if report.judge_requests:
+        found["tokens of the judge"] = f"{report.judge_tokens:,}"
     if report.selected:
         found["tokens per selected"] = f"{report.tokens / report.selected:,.0f}"
     if report.cost is not None:

@@ -154,7 +154,15 @@ def round_row(report: RoundReport) -> dict[str, Any]:
         "requests": report.requests,
         "prompt_tokens": report.prompt_tokens,
         "cost": report.cost,
+        "judge": _judge(report),
     }
+
+
+def _judge(report: RoundReport) -> dict[str, int] | None:
+    """What a judge took; None where none was asked."""
+    if not report.judge_requests:
+        return None
+    return {"requests": report.judge_requests, "tokens": report.judge_tokens}
 
 
 def _pass_rate(report: RoundReport) -> dict[str, float | None] | None:

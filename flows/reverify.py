@@ -12,6 +12,7 @@ from filters.verify import GROUP_VERIFIERS, JUDGES
 from filters.verify.code import sandboxed
 from filters.verify.named import find_verifier
 from filters.verify.pool import VerifierPool
+from flows.decided import version_order
 from flows.verify import part_of
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id
@@ -120,7 +121,7 @@ def _verdicts(store: Store, name: str) -> dict[str, dict[str, Verdict]]:
 def _compare(name: str, version: str, verdicts: Mapping[str, Mapping[str, Verdict]]) -> Again:
     flips = []
     for candidate, versions in verdicts.items():
-        older = sorted((v for v in versions if v != version), key=_order)
+        older = sorted((v for v in versions if v != version), key=version_order)
         if older and versions[older[-1]].outcome is not versions[version].outcome:
             before, after = versions[older[-1]], versions[version]
             flip = Flip(
@@ -131,8 +132,3 @@ def _compare(name: str, version: str, verdicts: Mapping[str, Mapping[str, Verdic
             )
             flips.append(flip)
     return Again(verifier=name, version=version, candidates=len(verdicts), flipped=flips)
-
-
-def _order(version: str) -> tuple[list[int], str]:
-    """Versions in order: ``10`` after ``9``, as the catalog's views have it."""
-    return [int(part) if part.isdigit() else 0 for part in version.split(".")], version

@@ -2,7 +2,8 @@
 
 What the store has is not asked for again: a rerun, more samples, a higher length limit and another
 run's answers (`sample.reuse`) all ask for what is missing only. Teachers behind an address are
-asked by `flows.stream`, local ones shard by shard here.
+asked by `flows.stream`, and local ones too where the answers decide what is asked next; else local
+ones are asked shard by shard here.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from generators.agenda import Agenda, Fixed, Policy
 from generators.engine import Remote
 from generators.problems import ById, Shelf
 from generators.sample import PlannedShard, sample_planned, shard_of, shards_of
+from generators.teachers import LocalTeacher
 from rsfactory.contracts import Progress, Teacher
 from rsfactory.records import Candidate, Checkpoint, Outcome, Problem
 from rsfactory.store import CANDIDATES, SELECTIONS, Table
@@ -101,13 +103,17 @@ def _sample(
         verify_missing(run, round, by_id)
     agenda = Agenda(problems, asking, policy, known.known(run, asking, run.max_tokens()))
     some = kinds(problems)
+    decides = deciders.at_once(some)
     known.refuse_growing_groups(run, round, agenda, some)
     record_prompts(run, round, some, hinted=hinted)
     stage = "rationalize" if hinted else "sample"
     if isinstance(teacher, Remote) and run.recipe.sample.processes > 1 and agenda.total:
-        stream_parts.sample(run, round, stage, agenda, hinted=hinted)
+        stream_parts.sample(run, round, stage, agenda, decides=decides, hinted=hinted)
     elif isinstance(teacher, Remote):
-        stream.sample(run, round, stage, teacher, agenda, decides=deciders.at_once(some))
+        stream.sample(run, round, stage, teacher, agenda, decides=decides)
+    elif isinstance(teacher, LocalTeacher) and agenda.grows and agenda.total:
+        with teacher.streaming() as answers:
+            stream.sample(run, round, stage, answers, agenda, decides=decides)
     else:
         _in_waves(run, round, stage, teacher, agenda, by_id, decided=not isinstance(policy, Fixed))
 

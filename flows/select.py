@@ -10,6 +10,7 @@ from filters.checks import CHECKS, flags_of
 from filters.dedup import key as same_trace
 from filters.select import select_candidates
 from flows.context import Run, training_set
+from flows.decided import version_order
 from flows.tasks import log, shard_task
 from flows.verify import part_of
 from rsfactory.ids import content_id
@@ -46,6 +47,8 @@ def select(run: Run, round: int) -> list[Selection]:
     """
     outcomes = _verdicts(run, round)
     rows = list(_lean(run, round, outcomes))
+    if run.recipe.flow == "collect":  # a budget may end in the middle of a judge's verdicts
+        rows = [row for row in rows if row.id in outcomes]
     candidates = newest(rows)
     part, target = "round", training_set(run, round)
     if run.recipe.flow == "collect":
@@ -101,10 +104,14 @@ def _selected_before(run: Run, round: int) -> list[Candidate]:
 
 
 def _verdicts(run: Run, round: int) -> dict[str, Verdict]:
-    """Verdicts by candidate, with what selection reads."""
+    """Verdicts by candidate, of the newest version, with what selection reads."""
+    versions = set(run.store.columns(VERDICTS, round, ["version"])["version"])
     shards = run.store.shards(VERDICTS, round)
-    rows = (verdict for shard in shards for verdict in read_shard(VERDICTS, shard))
-    return {sys.intern(row.candidate_id): _small(row) for row in rows}
+    found: dict[str, Verdict] = {}
+    for version in sorted(versions, key=version_order):  # one, but after `factory verify`
+        rows = (verdict for shard in shards for verdict in read_shard(VERDICTS, shard))
+        found |= {sys.intern(r.candidate_id): _small(r) for r in rows if r.version == version}
+    return found
 
 
 def _small(verdict: Verdict) -> Verdict:

@@ -17,13 +17,15 @@ from typing import Any
 
 from flows import deciders
 from flows.context import Run
+from flows.ends import Ends
 from flows.known import part_of
-from flows.live import Counts, stream_words
+from flows.live import Counts, loading_words, stream_words
 from flows.tasks import log, shard_task
 from generators.agenda import Agenda
 from generators.engine import Pairs, Remote, Sampling
 from rsfactory.errors import NoAnswer
 from rsfactory.journal import discard
+from rsfactory.machine import sockets
 from rsfactory.records import Candidate, Outcome, Verdict
 from rsfactory.store import CANDIDATES, VERDICTS
 from rsfactory.words import counted
@@ -65,7 +67,7 @@ def sample(
         )
         try:
             with asyncio.Runner(loop_factory=_loop()) as runner:
-                workers = run.recipe.endpoint.concurrency * books.addresses(teacher)
+                workers = sockets(run.recipe.endpoint.concurrency * books.addresses(teacher))
                 runner.run(books.shown(sampling.run(workers)))
         finally:
             books.close()
@@ -92,7 +94,7 @@ class Books:
         decides: bool,
     ) -> None:
         self._run, self._round, self._agenda = run, round, agenda
-        self._counts: Counts | None = getattr(teacher, "stats", None)
+        self._teacher = teacher
         self._began = time.monotonic()
         self._correct = 0
         self._journal = run.store.answers(round)
@@ -102,6 +104,7 @@ class Books:
         self._in_segment = 0
         self._rows: list[Candidate] = []
         self._verdicts: list[Verdict] = []
+        self._ends = Ends(run.recipe.select.finish_reasons, run.name)
         self.done = self.tokens = 0
 
     @staticmethod
@@ -123,6 +126,7 @@ class Books:
     def decide(self, pairs: Pairs) -> Sequence[Outcome | None]:
         """Called in a thread, with every answer once, in the order they came."""
         self._rows += [candidate for _, candidate in pairs]
+        self._say(self._ends.count(candidate.finish_reason for _, candidate in pairs))
         outcomes: Sequence[Outcome | None] = [None] * len(pairs)
         if self._decides:
             verdicts = deciders.decide(self._run, pairs, {})
@@ -143,7 +147,12 @@ class Books:
             self._segments.append(self._journal.cut())
             self._write(len(self._rows))
         self._journal.cut()
+        self._say(self._ends.count((), last=True))
         self._show()
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._run.say(text)
 
     async def shown(self, work: Coroutine[Any, Any, None]) -> None:
         """Does the work; how far it is is shown all the time, also where nothing comes."""
@@ -161,7 +170,11 @@ class Books:
     def _show(self) -> None:
         seconds = time.monotonic() - self._began
         correct = self._correct if self._decides else None
-        words = stream_words(correct, seconds, self._run.meter.cost(), self._counts)
+        counts: Counts | None = getattr(self._teacher, "stats", None)  # a vLLM's once it is there
+        for line in getattr(counts, "said", ()):
+            self._run.say(line)
+        words = stream_words(correct, seconds, self._run.meter.cost(), counts)
+        words = loading_words(self._run.loading) or words
         reporter = self._run.reporter
         reporter.detail(words, grows=self._agenda.grows)
         reporter.steps(self.done, self._agenda.total)

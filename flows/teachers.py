@@ -43,6 +43,11 @@ def is_local(name: str) -> bool:
     return name == "student" or name.partition(":")[0] == "local"
 
 
+def is_afar(name: str) -> bool:
+    """Whether a model of somebody's server answers, for which the shipped lengths are not made."""
+    return name.partition(":")[0] == "openai"
+
+
 def student(name: str, recipe: Recipe, checkpoint: Checkpoint, folder: Path, log: Path) -> Teacher:
     """The student with a checkpoint's weights, or the fake in its place."""
     words = recipe.model.student
@@ -160,7 +165,8 @@ def _api(name: str, recipe: Recipe) -> Teacher:
 
 
 def _unknown(name: str) -> InputError:
-    return InputError(f"no teacher is called {name!r}; there is: {', '.join(DESCRIBED)}")
+    guess = f" (did you mean openai:{name}, or local:{name}?)" if ":" not in name else ""
+    return InputError(f"no teacher is called {name!r}{guess}; there is: {', '.join(DESCRIBED)}")
 
 
 def teach(teacher: Teacher, problems: Callable[[], list[Problem]]) -> None:

@@ -55,7 +55,7 @@ def train(run: Run, round: int, sampler: Checkpoint, start: Checkpoint) -> Check
         return checkpoint
     write_rows(_grpo_rows(run, round), [_grpo_row(run, problem) for problem in problems])
     section = run.recipe.grpo
-    settings = {**section.model_dump(), "max_tokens": section.max_tokens or run.max_tokens()}
+    settings = {**section.model_dump(), "max_tokens": section.max_tokens or run.student_tokens()}
     return fit(run, round, "grpo", checkpoint, settings)
 
 

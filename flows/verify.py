@@ -6,7 +6,9 @@ from pathlib import Path
 
 from flows.context import Run
 from flows.deciders import decide, decide_groups
+from flows.judging import ahead
 from flows.tasks import log, shard_task
+from rsfactory.journal import discard
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
 from rsfactory.store import CANDIDATES, VERDICTS, Table, read_shard
 
@@ -48,6 +50,7 @@ def _verify_table(
         shown = run.stage(round, stage, len(missing), "shards") if stage else nullcontext()
         with shown:
             grouped = decide_groups(run, round, problems, source)
+            ahead(run, round, problems, missing, source, target)
             for done, shard in enumerate(missing, start=1):
                 verify_shard(run, round, problems, grouped, shard, source, target, part_of(shard))
                 if stage:
@@ -70,11 +73,14 @@ def verify_shard(
     ``grouped`` has the verdicts that depend on candidates of other shards.
     """
     candidates = read_shard(source, shard)
-    verdicts = decide(run, [(problems[c.problem_id], c) for c in candidates], grouped)
+    kept = run.store.judged(target, round, part)
+    verdicts = decide(run, [(problems[c.problem_id], c) for c in candidates], grouped, kept)
     if source is CANDIDATES:
         for verdict in verdicts:
             run.reporter.outcome(verdict.outcome)
     place = run.store.write(target, round, part, verdicts)
+    for segment, _ in kept.left():
+        discard(segment)
     right = sum(v.outcome is Outcome.CORRECT for v in verdicts)
     log(f"verified {len(verdicts)} candidates, {right} correct: {place.name}")
     return place, len(verdicts)

@@ -2,8 +2,8 @@
 
 Workers take candidates from the agenda, ask, and hand over what comes: first to the journal, in the
 event loop, before the next request is made; then to the one who decides, in a thread of its own,
-in the order of arrival. What was decided may open further waves. Batches teachers (a local engine)
-are asked shard by shard instead (`generators.sample.sample_planned`).
+in the order of arrival. What was decided may open further waves. A local model is asked like this
+where a policy looks at answers, and else shard by shard (`generators.sample.sample_planned`).
 
 A request without an answer within its bounds costs that candidate only: the others go on, and the
 end says how many are missing. Memory is bounded by the requests under way and `WAITING`. Not

@@ -3,8 +3,11 @@
 A hinted template shows the answer (rationalization, STaR, Zelikman et al. 2022); training always
 uses the plain one. How a completion has to end is one constant here, `FINAL_LINE`: the templates
 ask for it and the worked solutions of the sources end with it. A template changes its version with
-its text. Not covered: a chat template that refuses a system message (give a template without one).
+its text. A text with ``{problem}`` in it is a template too: the user's own. Not covered: a system
+message of the user's own, a chat template that refuses one (give a template without one).
 """
+
+from functools import lru_cache
 
 from rsfactory.errors import InputError
 from rsfactory.records import Problem, Prompt
@@ -14,10 +17,17 @@ FINAL_LINE = "Answer: {answer}"
 
 HINTED = "-hinted"
 """What the name of a template's hinted variant ends with."""
+PROBLEM = "{problem}"
+"""Where the problem goes."""
+OWN = "own"
+"""What the user's own text is called; its key is that of the text."""
 
 
 LENGTHS = {"sums": 48, "math": 256, "choice": 192, "code": 512, "text": 256}
 """Tokens that a completion of a template may have where the recipe does not say."""
+LENGTH_AFAR = 4096
+"""The same of a teacher behind an address: reasoning takes thousands of tokens, and an answer that
+ends before costs no more. Few servers take less."""
 
 
 def final_line(answer: str) -> str:
@@ -82,18 +92,34 @@ PROMPTS: dict[str, Prompt] = {
 
 def length(template: str | None, problem: Problem) -> int:
     """Length limit of a completion, by the template that `pick` takes; in tokens."""
-    return LENGTHS[template or problem.domain]
+    return LENGTHS.get(template or "", LENGTHS[problem.domain])
 
 
 def pick(template: str | None, problem: Problem, *, hinted: bool) -> Prompt:
-    """The prompt for a problem: the template of that name, or else the one of its domain.
+    """The prompt for a problem: the template of that name or text, else the one of its domain.
 
     Raises:
-        InputError: No template has this name.
+        InputError: No template has this name, or a text would show the answer.
     """
     plain = template or problem.domain
+    if PROBLEM in plain:
+        return _own(plain)[HINTED if hinted else ""]
     name = plain + HINTED if hinted else plain
     if name not in PROMPTS:
         there = ", ".join(sorted(n for n in PROMPTS if not n.endswith(HINTED)))
-        raise InputError(f"no prompt template is called {plain!r}; there is: {there}")
+        raise InputError(
+            f"no prompt template is called {plain!r}; there is: {there}; or give your own text "
+            f"with {PROBLEM} where the problem goes"
+        )
     return PROMPTS[name]
+
+
+@lru_cache(maxsize=16)
+def _own(text: str) -> dict[str, Prompt]:
+    """The user's own text: plain by "", and hinted."""
+    if "{answer}" in text:
+        raise InputError(
+            f"sample.template has {{answer}} in it, which would show the gold answer: {text!r}"
+        )
+    hinted = text.replace(PROBLEM, f"{PROBLEM}\n{_HINT}", 1)
+    return {"": Prompt.make(OWN, 1, None, text), HINTED: Prompt.make(OWN + HINTED, 1, None, hinted)}

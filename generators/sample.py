@@ -55,6 +55,14 @@ class Watched(Protocol):
     progress: Progress | None
 
 
+@runtime_checkable
+class Loads(Protocol):
+    """A teacher that may take minutes until it is there, and says so meanwhile."""
+
+    loading: Callable[[float | None], None] | None
+    """Called from another thread: with the seconds so far, and with None when it is over."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
     """How problems are asked: all that a candidate's key needs besides problem and index."""
@@ -207,7 +215,7 @@ def candidate_of(item: Planned, completion: Completion, max_tokens: int) -> Cand
         attempt=item.attempt,
         round=item.round,
         hinted=item.hinted,
-        seed=item.seed,
+        seed=item.seed if completion.seed is None else completion.seed,
         max_tokens=max_tokens,
         completion=completion.text,
         reasoning=completion.reasoning,

@@ -134,8 +134,11 @@ class Budget:
         Raises:
             InputError: It is in USD and a price is missing.
         """
-        used = self.used(spent, prices) / UNITS[self._unit()][1]
-        return f"{_number(used)} of {self}"
+        return self.said(self.used(spent, prices))
+
+    def said(self, used: float) -> str:
+        """The same, of an amount in its own kind."""
+        return f"{_number(used / UNITS[self._unit()][1])} of {self}"
 
     def _unit(self) -> str:
         """The largest unit of which it has at least one; the smallest where it has none."""

@@ -24,7 +24,7 @@ from rsfactory.store import DAMAGED, TABLES, Store, Table, later_columns, schema
 if TYPE_CHECKING:
     import duckdb
 
-VIEWS_VERSION = "4"
+VIEWS_VERSION = "5"
 """Raised when the views below change, so that older catalogs are built again."""
 
 _TYPES = {"String": "VARCHAR", "Int64": "BIGINT", "Float64": "DOUBLE", "Boolean": "BOOLEAN",

@@ -242,3 +242,7 @@ class Parent:
     def receive(self) -> dict[str, Any]:
         """The next message; waits for it, and never returns once the parent is gone."""
         return self._inbox.get()
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """The messages that are there already."""
+        return [self._inbox.get() for _ in range(self._inbox.qsize())]

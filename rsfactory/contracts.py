@@ -51,6 +51,9 @@ class Completion:
     """Requests that it took until one was answered."""
     seconds: float = 0.0
     """Wall time of the request that was answered."""
+    seed: int | None = None
+    """What it was sampled with, where that is not its own seed: that of the first completion of
+    its request, or as many bits of its own as the server takes."""
     note: str = ""
     """What the server said instead of a text: a refusal, why it did not take the request."""
 

@@ -21,6 +21,8 @@ class FactoryError(Exception):
     """Base of all errors the factory raises on purpose."""
 
     exit_code = 1
+    result: Any = None
+    """What a run came to before it ended so, where that is worth showing (`flows.result`)."""
 
 
 class InputError(FactoryError):

@@ -12,7 +12,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)  # fmt: skip
 from pydantic.fields import FieldInfo
 
 from rsfactory.errors import InputError, RecipeChanged
@@ -57,7 +65,8 @@ class JudgeSection(Section):
     """How `problems.verifier = "judge"` decides."""
 
     teacher: str | None = None
-    """Who judges: `local:MODEL`, `student` (as it was before any training) or `scripted`."""
+    """Who judges: `openai:MODEL[@URL]`, `vllm:MODEL`, `local:MODEL`, `student` (as it was before
+    any training) or `scripted`."""
     rubric: str = "science"
     """`science`, `proof`, or the rubric itself; a row's own `rubric` comes first."""
     votes: int = Field(3, gt=0)
@@ -68,6 +77,11 @@ class JudgeSection(Section):
     """Of the judge; 0 makes all votes alike, so it goes with one vote."""
     max_tokens: int = Field(512, gt=0)
     """Length limit of one answer of the judge."""
+    price_prompt: float | None = Field(None, ge=0)
+    """USD for a million tokens of the judge's prompts; by default, for a judge `openai:MODEL`, that
+    of `endpoint`, and nothing for others."""
+    price_completion: float | None = Field(None, ge=0)
+    """USD for a million tokens of the judge's completions, likewise."""
 
 
 class MajoritySection(Section):
@@ -103,20 +117,24 @@ class SampleSection(Section):
     """How a teacher is asked."""
 
     teacher: str = "student"
-    """``student``, ``local:MODEL`` or ``scripted``."""
+    """Who answers: ``student``, ``openai:MODEL[@URL]``, ``vllm:MODEL``, ``local:MODEL``,
+    ``dataset:FILE-or-Hub-id`` or ``scripted`` (docs/collect.md)."""
     template: str | None = None
-    """Name in ``PROMPTS``; by default the one that fits the problems' domain."""
-    num_samples: int = Field(2, gt=0)
+    """How a problem is asked: ``math``, ``choice``, ``code``, ``text``, ``sums``, or a text of your
+    own with ``{problem}`` in it; by default the one that fits the problem."""
+    num_samples: int = Field(2, gt=0, le=100_000)
     """Completions per problem."""
     temperature: float = Field(0.7, ge=0)
     """Of the softmax; 0 is greedy."""
     top_p: float = Field(1.0, gt=0, le=1)
     """Nucleus: the smallest set of tokens of this probability is sampled from."""
     max_tokens: int | None = Field(None, gt=0)
-    """Length limit of one completion; by default the template's own."""
+    """Length limit of one completion, its reasoning included; by default 4096 where the teacher is
+    behind an address (``openai:``), else what the template needs of a small model: 48 (sums) to 512
+    (code)."""
     shard_size: int = Field(96, gt=0)
     """Completions in a shard: written together, and what a kill costs a local teacher at most."""
-    processes: int = Field(1, gt=0)
+    processes: int = Field(1, gt=0, le=128)
     """Sampling processes of a teacher behind an address (`openai:`)."""
     reuse: list[str] = []
     """Runs whose answers are taken over where they were asked the same (by name or folder)."""
@@ -148,8 +166,9 @@ class EndpointSection(Section):
     extra: dict[str, Any] = {}
     """Further fields of every request's body, e.g. `reasoning_effort`."""
     n: int = Field(8, gt=0)
-    """Completions asked for in one request at most, where the server gives as many."""
-    concurrency: int = Field(256, gt=0)
+    """Completions asked for in one request at most, where the server gives as many. The prompt is
+    then paid once, and they share a seed; 1 gives each its own."""
+    concurrency: int = Field(256, gt=0, le=65_536)
     """Requests under way at one address at most; how many there are adapts to what it bears."""
     requests_per_minute: float | None = Field(None, gt=0)
     """Bound for each address."""
@@ -173,7 +192,7 @@ class RationalizeSection(Section):
     """A second try at failed problems with the answer hinted (STaR, Zelikman et al. 2022)."""
 
     num_samples: int = Field(1, ge=0)
-    """Hinted completions per failed problem; 0 leaves rationalization out."""
+    """Hinted completions per failed problem; 0 (the default of a collection) leaves it out."""
 
 
 class SelectSection(Section):
@@ -211,7 +230,8 @@ class SftSection(Section):
     round_decay: float = Field(0.6, gt=0, le=1)
     """The rate of round r is `learning_rate` times this to the power of r - 1."""
     max_length: int = Field(1024, gt=0)
-    """Tokens of prompt and completion together; longer candidates are not selected, none is cut."""
+    """Tokens of prompt and completion together; longer candidates are not selected, none is cut.
+    32768 by default in a collection."""
 
 
 class GrpoSection(Section):
@@ -232,7 +252,7 @@ class GrpoSection(Section):
     share_reward: float = Field(0.0, ge=0, lt=1)
     """A wrong program's reward: this times the share of tests it passes; 0: only all count."""
     max_tokens: int | None = Field(None, gt=0)
-    """Length limit of one completion; by default that of sampling."""
+    """Length limit of one completion; by default `sample.max_tokens`, else the template's."""
 
 
 class EvaluateSection(Section):
@@ -241,7 +261,7 @@ class EvaluateSection(Section):
     problems: int = Field(128, ge=32, le=256)
     """How many held-out problems, where the source has that many to spare."""
     max_tokens: int | None = Field(None, gt=0)
-    """Length limit of one completion; by default that of sampling."""
+    """Length limit of one completion; by default `sample.max_tokens`, else the template's."""
 
 
 class GateSection(Section):
@@ -266,6 +286,14 @@ TREATMENTS: dict[str, Treatment] = {"leaked_hint": "reject"}
 """Check -> treatment where a recipe says nothing; others are counted."""
 
 
+COLLECTION: dict[str, Any] = {
+    "rounds": 1,
+    "rationalize": {"num_samples": 0},
+    "sft": {"max_length": 32768},  # nothing is trained: only very long candidates are left out
+}
+"""Defaults of a recipe that trains nothing, where they are others."""
+
+
 class Recipe(Section):
     """All that decides a run, besides its seed."""
 
@@ -276,7 +304,7 @@ class Recipe(Section):
     flow: Literal["star", "collect"] = "star"
     """`star` trains a student round by round; `collect` ends with the selected candidates."""
     rounds: int = Field(3, gt=0)
-    """How many, unless a gate stops before."""
+    """How many, unless a gate stops before; a collection has one."""
     budget: str | None = None
     """What the run may cost in all: `20USD`, `5Mtok` or `2h`."""
     sandbox: Literal["full", "weak"] = "full"
@@ -301,6 +329,28 @@ class Recipe(Section):
     gate: GateSection = GateSection()
     keep: KeepSection = KeepSection()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_collection(cls, values: Any) -> Any:
+        """What a collection has where it does not say."""
+        if not isinstance(values, Mapping) or values.get("flow") != "collect":
+            return values
+        said = dict(values)
+        for name, default in COLLECTION.items():
+            own = said.get(name, {} if isinstance(default, Mapping) else default)
+            said[name] = {**default, **own} if isinstance(own, Mapping) else own
+        return said
+
+    @field_validator("rounds")
+    @classmethod
+    def _no_more_rounds(cls, rounds: int, known: ValidationInfo) -> int:
+        if known.data.get("flow") == "collect" and rounds != 1:
+            raise ValueError(
+                "a collection has one round; for more data raise sample.num_samples, give more "
+                "problems, or (generated ones) raise problems.per_round"
+            )
+        return rounds
+
 
 def treatment(recipe: Recipe, check: str) -> Treatment:
     """What a recipe does with a check's flags."""
@@ -317,6 +367,7 @@ FREE_KNOBS = (
     "endpoint.requests_per_minute", "endpoint.prompt_tokens_per_minute",
     "endpoint.completion_tokens_per_minute", "endpoint.timeout", "endpoint.connect_timeout",
     "endpoint.max_requests", "endpoint.price_prompt", "endpoint.price_completion",
+    "judge.price_prompt", "judge.price_completion",
 )  # fmt: skip
 """Settings that decide no text and no verdict: any change continues the same run."""
 
@@ -498,7 +549,8 @@ def _fault(error: Any) -> str:
     if error["type"] == "missing":
         return f"{key} is missing"
     got = error["input"]
-    return f"{key}: {error['msg'][0].lower()}{error['msg'][1:]}, got {got!r}"
+    said = error["msg"].removeprefix("Value error, ")
+    return f"{key}: {said[0].lower()}{said[1:]}, got {got!r}"
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -136,6 +136,8 @@ class Candidate:
     hinted: bool
     """Made with the answer shown (rationalization)."""
     seed: int
+    """What was sent with its request. It comes from the key, without the attempt; where one request
+    was made for several candidates (`endpoint.n`), all of them have the seed of the first."""
     max_tokens: int
     completion: str
     reasoning: str | None
@@ -155,10 +157,8 @@ class Candidate:
 
     @property
     def trace(self) -> str:
-        """Reasoning and completion as one text: a reasoning field stands in think tags."""
-        if self.reasoning is None:
-            return self.completion
-        return f"<think>\n{self.reasoning}\n</think>\n{self.completion}"
+        """Reasoning and completion as one text."""
+        return trace_of(self.reasoning, self.completion)
 
     @staticmethod
     def key(
@@ -166,6 +166,11 @@ class Candidate:
     ) -> str:
         """Hash of what decides the text; neither num_samples nor max_tokens is in it."""
         return content_id("c", problem_id, prompt_id, teacher, sampling, index, attempt)
+
+
+def trace_of(reasoning: str | None, completion: str) -> str:
+    """One text of both: reasoning that came in a field of its own stands in think tags."""
+    return completion if reasoning is None else f"<think>\n{reasoning}\n</think>\n{completion}"
 
 
 def newest(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -227,6 +232,10 @@ class Verdict:
     """Of each test in order: ``passed``, or why not; of each vote of a judge what it says."""
     share: float | None = None
     """Share of tests passed, or of votes that agree; None where only the outcome is known."""
+    requests: int = 0
+    """Requests that a judge was made for it; 0 where none decides. Its tokens below."""
+    prompt_tokens: int = 0
+    tokens: int = 0
 
     @staticmethod
     def key(candidate_id: str, verifier: str, version: str) -> str:
@@ -360,3 +369,8 @@ class RoundReport:
     attempts: int = 0
     """Candidates there were, superseded ones included: the newest report of a round has the
     most."""
+    stopped: str = ""
+    """Why it ended before everything was asked (a budget); empty where it did not."""
+    judge_requests: int = 0
+    judge_tokens: int = 0
+    """Of prompts and completions together; they are in ``cost``, and in no other figure."""

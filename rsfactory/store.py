@@ -205,9 +205,22 @@ class Store:
                 frame = pl.read_parquet(path, columns=asked, glob=False, hive_partitioning=False)
             yield frame
 
-    def answers(self, round: int) -> Journal:
+    def answers(self, round: int) -> Journal[records.Candidate]:
         """The journal of a round's answers that are in no shard yet."""
-        return Journal(self.folder / "answers" / f"round={round}")
+        return Journal(self.folder / "answers" / f"round={round}", records.Candidate)
+
+    def judged(self, table: Table[Any], round: int, part: str) -> Journal[records.Verdict]:
+        """The journal of a judge's verdicts that will be one shard of ``table``."""
+        folder = self.folder / "judged" / table.name / f"round={round}" / part
+        return Journal(folder, records.Verdict)
+
+    def judged_apart(self, table: Table[Any]) -> Iterator[records.Verdict]:
+        """A judge's verdicts that are in no shard of ``table`` yet."""
+        for place in sorted((self.folder / "judged" / table.name).glob("round=*/*")):
+            round = int(place.parent.name.partition("=")[2])
+            if not self.has(table, round, place.name):
+                for _, rows in self.judged(table, round, place.name).left():
+                    yield from rows
 
     def journal(self, **entry: Any) -> None:
         """Appends one line to the journal: what took how long. Losing a line loses no work."""

@@ -18,7 +18,7 @@ labelled rows before trusting it. A judge trained on its own verdicts learns to 
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from filters.verify import judge_prompt
 from filters.verify.exact import normal
@@ -71,26 +71,25 @@ class LlmJudge:
         if unasked := _unasked(stamp, problem, candidate, text, began):
             return unasked
         try:
-            votes = await self._votes(
-                judge_prompt.sheets(problem, text, rubric), candidate, teacher
-            )
+            sheets = judge_prompt.sheets(problem, text, rubric)
+            answers = await self._answers(sheets, candidate, teacher)
         except Stopped:
             raise
         except FactoryError as error:
             reason = f"{FAILED}: {shorten(str(error), 300)}"
             return verdict(stamp, candidate, Outcome.UNVERIFIABLE, reason, began=began)
-        return self._decide(stamp, candidate, votes, began)
-
-    async def _votes(
-        self, sheets: tuple[Sheet, Sheet], candidate: Candidate, teacher: Teacher
-    ) -> list[str]:
-        """Each vote as `Verdict.results` has it; both layouts are asked at once."""
-        asked = (teacher.complete(self._request(sheet, candidate)) for sheet in sheets)
-        first, second = await asyncio.gather(*asked)
-        return [
+        votes = [
             _vote(_ruling(one, sheets[0]), _ruling(other, sheets[1]))
-            for one, other in zip(first, second, strict=True)
+            for one, other in zip(*answers, strict=True)
         ]
+        return _with_costs(self._decide(stamp, candidate, votes, began), answers)
+
+    async def _answers(
+        self, sheets: tuple[Sheet, Sheet], candidate: Candidate, teacher: Teacher
+    ) -> list[list[Completion]]:
+        """What is said to each layout, a completion a vote; both are asked at once."""
+        asked = (teacher.complete(self._request(sheet, candidate)) for sheet in sheets)
+        return list(await asyncio.gather(*asked))
 
     def _decide(
         self, stamp: Stamp, candidate: Candidate, votes: list[str], began: float
@@ -125,6 +124,17 @@ class LlmJudge:
         settings = (self.votes, self.agreement, self.temperature, self.max_tokens)
         key = content_id("j", prompt, rubric, teacher.identity, settings)
         return Stamp(self.name, f"{self.version}+{key[2:10]}")
+
+
+def _with_costs(verdict: Verdict, answers: list[list[Completion]]) -> Verdict:
+    """The verdict with what it took; the completion that has its prompt stands for a request."""
+    made = [completion for answer in answers for completion in answer]
+    return replace(
+        verdict,
+        requests=sum(one.requests for one in made if one.prompt_tokens),
+        prompt_tokens=sum(one.prompt_tokens for one in made),
+        tokens=sum(one.tokens for one in made),
+    )
 
 
 def _unasked(

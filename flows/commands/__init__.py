@@ -11,8 +11,8 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import click
 
@@ -94,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         fail(_stopped(words), Stopped.exit_code, words)
     except FactoryError as error:
-        fail(str(error), error.exit_code, words)
+        more = {} if error.result is None else error.result.to_json()
+        fail(str(error), error.exit_code, words, more)
     except Exception as error:  # a fault of ours: the traceback is shown, and JSON stays JSON
         if "--json" in words:
             print(json.dumps({"error": f"{type(error).__name__}: {error}", "exit": 1}))
@@ -110,15 +111,27 @@ def _stopped(words: Sequence[str]) -> str:
     return "stopped" if name == "rm" else "stopped; nothing was written"
 
 
-def fail(text: str, code: int, words: Sequence[str]) -> NoReturn:
-    """Prints an error where it belongs and exits."""
+def fail(
+    text: str, code: int, words: Sequence[str], more: Mapping[str, Any] | None = None
+) -> NoReturn:
+    """Prints an error where it belongs, with what a run came to nevertheless, and exits."""
     click.echo(text if code == Stopped.exit_code else f"error: {text}", err=True)
     if "--json" in words:
-        click.echo(json.dumps({"error": text, "exit": code}))
+        click.echo(json.dumps({"error": text, "exit": code, **(more or {})}))
     sys.exit(code)
 
 
 def _usage_words(error: click.ClickException) -> str:
     text = error.format_message()
     context = getattr(error, "ctx", None)
+    if isinstance(error, click.NoSuchOption) and (setting := _setting(error.option_name)):
+        text += f" It is a setting of the recipe: --set {setting}=VALUE"
     return f"{text}\nsee: {context.command_path} --help" if context is not None else text
+
+
+def _setting(option: str) -> str | None:
+    """The setting that somebody took for an option, e.g. ``--num-samples``."""
+    from rsfactory.recipe import flatten, load
+
+    word = option.lstrip("-").replace("-", "_")
+    return next((key for key in flatten(load("star")) if key.endswith(f".{word}")), None)

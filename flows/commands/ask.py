@@ -79,6 +79,11 @@ def find_model(data: Path, name: str) -> "tuple[Path, Store | None]":
     except InputError as error:
         raise InputError(f"{error}; or give a checkpoint's folder (with a config.json)") from error
     checkpoint = newest_checkpoint(store)
+    if checkpoint is None and recipe_of(store)["flow"] == "collect":
+        raise InputError(
+            f"run {store.folder.name} trains nothing, so it has no model to ask; what its teacher "
+            f"answered: factory why {store.folder.name} 0"
+        )
     if checkpoint is None:
         raise InputError(
             f"run {store.folder.name} has no checkpoint on disk that can be asked: it has not come "

@@ -10,13 +10,22 @@ from rsfactory.errors import InputError
 FORMATS = (".jsonl", ".parquet")
 
 
-@click.command("export-data", epilog="Example: factory export-data RUN --out rows.jsonl")
+EPILOG = """Example: factory export-data RUN --out rows.jsonl
+
+\b
+factory export-data RUN --out sft.jsonl --chat
+With --chat, TRL's SFTTrainer takes load_dataset("json", data_files="sft.jsonl") as it is."""
+
+
+@click.command("export-data", epilog=EPILOG)
 @click.argument("run")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help=".jsonl or .parquet")
+@click.option("--chat", is_flag=True, help="Prompt and completion as lists of messages, "
+              "reasoning in think tags: for training with a chat template.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @data_option
 @json_option
-def command(run: str, out: Path, force: bool, data: Path, as_json: bool) -> None:
+def command(run: str, out: Path, chat: bool, force: bool, data: Path, as_json: bool) -> None:
     """Write the selected rows to a file.
 
     Each has its prompt, its completion and where it came from.
@@ -31,7 +40,7 @@ def command(run: str, out: Path, force: bool, data: Path, as_json: bool) -> None
     recipe_of(store)
     from flows.export import write_selected
 
-    rows = write_selected(store, [out])
+    rows = write_selected(store, [out], chat=chat)
     if as_json:
         print_json({"run": store.folder.name, "rows": rows, "out": str(out)})
     else:

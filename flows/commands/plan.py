@@ -26,7 +26,7 @@ EPILOG = """Example: factory plan collect --teacher openai:MODEL --problems FILE
 
 \b
 factory plan star --rounds 3
-factory plan collect --teacher openai:MODEL --problems FILE --pilot 64 --budget 1USD
+factory plan collect --teacher openai:MODEL --problems FILE --pilot 64 --budget 200ktok
 It takes the flags of factory run. The pilot is the beginning of that run, which asks for the rest.
 Money needs prices: --set endpoint.price_prompt=0.15 --set endpoint.price_completion=0.6"""
 
@@ -81,6 +81,8 @@ def show(made: "Planned") -> None:
     click.echo(f"pilot: {asked}, {answers}, {made.correct} correct; the run begins with them")
     _print_costs(made)
     _print_time(made)
+    for sentence in made.told:
+        click.echo(sentence)
     if made.plan.money is None:
         click.echo("money: not known; set endpoint.price_prompt and endpoint.price_completion "
                    "(USD for a million tokens)")  # fmt: skip

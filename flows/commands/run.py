@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.commands.common import F, data_option, json_option, map_option, mapping, print_json
-from rsfactory.errors import InputError
+from rsfactory.errors import FactoryError, InputError
 from rsfactory.words import counted
 
 if TYPE_CHECKING:
@@ -22,8 +22,10 @@ EPILOG = """Example: factory run star --rounds 3
 factory run star --problems train.jsonl --rounds 1 --limit 32
 factory run star --problems FILE.csv --map problem=question --map answer=gold
 factory run star --set sample.num_samples=4 --seed 1
-factory run collect --teacher openai:MODEL --problems FILE --budget 5USD
-The same command again continues where it stopped.
+factory run collect --teacher openai:MODEL --problems FILE --budget 2Mtok
+factory run collect --teacher openai:MODEL@http://localhost:8000/v1 --problems FILE
+The key of openai: is read from OPENAI_API_KEY, the address from OPENAI_BASE_URL or after @.
+All settings of --set are in docs/recipes.md; data step by step is docs/collect.md.
 Without a Hub: give files, and --model FOLDER (or the embedded model)."""
 
 
@@ -32,7 +34,8 @@ OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--model", help="The student: embedded, a folder, or a Hub id."),
     click.option("--teacher", help="Who answers: student, openai:MODEL[@URL], vllm:MODEL, "
                  "local:MODEL, dataset:FILE, scripted."),
-    click.option("--problems", metavar="SRC", help="gym:FAMILY, a file, or a Hub id."),
+    click.option("--problems", metavar="SRC", help="gym:FAMILY (generated), a file (JSONL, CSV, "
+                 "Parquet), or a Hub id."),
     map_option,
     click.option("--held-out", metavar="SRC",
                  help="Held-out problems; by default from --problems."),
@@ -72,7 +75,8 @@ def command(
 ) -> None:
     """Run a recipe, or continue its run.
 
-    Every round samples, verifies, selects, trains and evaluates; what is done is kept.
+    RECIPE is star (trains a student round by round), collect (data only) or your own TOML file.
+    What is done is kept: the same command again continues where it stopped.
     """
     from flows.progress import make_reporter
     from rsfactory.recipe import load
@@ -81,23 +85,31 @@ def command(
     settings = settings_of(recipe, flags, columns, changes)
     resolved = load(recipe, settings)
     terminal = sys.stderr.isatty()
-    rounds = counted(resolved.rounds, "rounds")
     trains = resolved.flow == "star"
+    rounds = f"{counted(resolved.rounds, 'rounds')}, " if trains else ""
     reporter = make_reporter(json=as_json, terminal=terminal, rounds=resolved.rounds, trains=trains)
     with contextlib.closing(reporter), contextlib.redirect_stdout(sys.stderr):
-        reporter.note(f"factory run {resolved.name}: {rounds}, seed {seed}")
+        reporter.note(f"factory run {resolved.name}: {rounds}seed {seed}")
         from flows import tasks  # after the first line, since the parts take a moment to load
 
-        result = _flow(resolved.flow)(
-            resolved, seed=seed, data=data, name=name, reporter=reporter,
-            prefect=prefect or tasks.wanted(),
-        )  # fmt: skip
-    if as_json:
-        print_json(result.to_json())
-        return
-    from flows.commands.summary import print_summary
+        ended: FactoryError | None = None
+        try:
+            result = _flow(resolved.flow)(
+                resolved, seed=seed, data=data, name=name, reporter=reporter,
+                prefect=prefect or tasks.wanted(),
+            )  # fmt: skip
+        except FactoryError as error:
+            if error.result is None:
+                raise
+            result, ended = error.result, error
+    if not as_json:
+        from flows.commands.summary import print_summary
 
-    print_summary(result, data, time.monotonic() - began)
+        print_summary(result, data, time.monotonic() - began)
+    elif ended is None:
+        print_json(result.to_json())
+    if ended is not None:  # its words come last, its result goes into the document of `main`
+        raise ended
 
 
 def _flow(name: str) -> "Callable[..., RunResult]":

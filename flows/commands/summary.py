@@ -45,8 +45,8 @@ def print_summary(result: "RunResult", data: Path, wall: float = 0.0) -> None:
         _print_verification(result)
     if result.start is not None or any(r.accuracy is not None for r in result.rounds):
         _print_accuracy(result)
-    _print_pass_rate(result)
-    _print_outcome(result, wall)
+    _print_pass_rate(result, store)
+    _print_outcome(result, store, wall)
     _print_places(result, store, data)
 
 
@@ -56,7 +56,9 @@ def _print_counts(rounds: "list[RoundReport]") -> None:
         report.round: {name: getattr(report, name, report.hinted_sampled) for name in COUNTS}
         for report in rounds
     }
-    shown = [n for n in COUNTS if n in ALWAYS or any(count[n] for count in counts.values())]
+    trained = any(report.accuracy is not None for report in rounds)
+    always = ALWAYS if trained else ALWAYS[:-1]  # a collection has no pool
+    shown = [n for n in COUNTS if n in always or any(count[n] for count in counts.values())]
     rows = [[str(round), *(str(count[n]) for n in shown)] for round, count in counts.items()]
     print_numbers(("round", *shown), rows)
 
@@ -74,8 +76,10 @@ def _print_accuracy(result: "RunResult") -> None:
     print_table(table)
 
 
-def _print_pass_rate(result: "RunResult") -> None:
-    """How often the last round's problems were solved, and what it cost."""
+def _print_pass_rate(result: "RunResult", store: "Store") -> None:
+    """How often the last round's problems were solved, why they ended, and what it cost."""
+    from flows.report_collected import asked_of
+
     last = result.rounds[-1] if result.rounds else None
     if last is None or last.accuracy is not None:
         return
@@ -84,9 +88,16 @@ def _print_pass_rate(result: "RunResult") -> None:
             f"mean pass rate {last.pass_rate:.3f} (95% interval {last.pass_rate_low:.3f} to "
             f"{last.pass_rate_high:.3f}) over {counted(last.problems, 'problems')}"
         )
+    ended = asked_of(store).stopped_by
+    if set(ended) - {"num_samples"}:
+        words = ", ".join(f"{count} by {reason}" for reason, count in ended.most_common())
+        click.echo(f"problems ended: {words}")
     cost = "" if last.cost is None else f", {last.cost:.2f} USD"
     prompts = f"{counted(last.prompt_tokens, 'tokens')} of prompts"
     click.echo(f"{counted(last.requests, 'requests')}, {prompts}{cost}")
+    if last.judge_requests:
+        votes = counted(last.judge_requests, "requests")
+        click.echo(f"the judge: {votes}, {counted(last.judge_tokens, 'tokens')}")
 
 
 def accuracy_words(measured: "Evaluation | RoundReport") -> tuple[str, str]:
@@ -137,7 +148,9 @@ def _print_verification(result: "RunResult") -> None:
         print_numbers([heads[i] for i in seen], rows, words=2)
 
 
-def _print_outcome(result: "RunResult", wall: float) -> None:
+def _print_outcome(result: "RunResult", store: "Store", wall: float) -> None:
+    from flows.advice import of_round
+
     last = result.rounds[-1] if result.rounds else None
     if last is not None and result.change is not None and result.start is not None:
         change = result.change
@@ -153,7 +166,10 @@ def _print_outcome(result: "RunResult", wall: float) -> None:
     if last is not None:
         if last.accuracy is not None:
             click.echo(f"gate of round {last.round}: {last.gate.value}, {last.gate_reason}")
-        if last.correct == 0:
+        told = of_round(last, store)
+        for sentence in told:
+            click.echo(sentence)
+        if last.correct == 0 and not told:
             other = "--model" if last.accuracy is not None else "another --teacher"
             click.echo(f"nothing was correct in that round: easier problems or {other} may help")
     seconds = max(result.seconds, wall)
@@ -177,9 +193,9 @@ def _print_places(result: "RunResult", store: "Store", data: Path) -> None:
     if checkpoint is not None and result.start is not None:
         click.echo(f'  factory ask {result.run} "{_question(store)}"{where}')
     click.echo(f"  factory why {result.run} {_example(store)}{where}")
-    if result.start is not None:
-        click.echo(f"  factory export-data {result.run} --out {result.run}.jsonl{where}")
-    else:
+    chat = "" if result.start is not None else " --chat"
+    click.echo(f"  factory export-data {result.run} --out {result.run}.jsonl{chat}{where}")
+    if result.start is None:
         query = "SELECT outcome, count(*) FROM lineage GROUP BY 1"
         click.echo(f'  factory sql {result.run} "{query}"{where}')
 

@@ -9,6 +9,7 @@ import click
 
 from flows.commands.common import data_option, find_run, json_option, print_json
 from rsfactory.errors import InputError
+from rsfactory.records import trace_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -109,12 +110,29 @@ def problem_steps(connection: "duckdb.DuckDBPyConnection", key: str) -> Iterator
         evidence=f"{problem['prompt']}\nanswer: {problem['answer']}",
     )
     yield from _evaluations(connection, key)
+    yield from _ended(connection, key)
     query = 'SELECT id FROM candidates WHERE problem_id = ? ORDER BY round, hinted, "index"'
     candidates = _rows(connection, query, key)
     for candidate in candidates:
         yield from candidate_steps(connection, candidate["id"])
     if not candidates and problem["split"] != "held_out":
         yield Step(stage="sample", what="not sampled yet")
+
+
+def _ended(connection: "duckdb.DuckDBPyConnection", key: str) -> Iterator[Step]:
+    """How often a problem was solved, and why it was asked no further."""
+    rows = _rows(connection, "SELECT * FROM pass_rates WHERE problem_id = ? ORDER BY round", key)
+    for row in rows:
+        rate = None
+        if row["mean"] is not None:
+            share = f"{row['low']:.2f} to {row['high']:.2f}"
+            rate = f"pass rate {row['mean']:.2f} (95% interval {share})"
+        yield Step(
+            stage="sample",
+            what=f"round {row['round']}: asked {row['asked']} times, {row['correct']} right",
+            rule=f"ended by {row['stopped_by']}",
+            evidence=rate,
+        )
 
 
 def candidate_steps(connection: "duckdb.DuckDBPyConnection", key: str) -> Iterator[Step]:
@@ -142,7 +160,7 @@ def _sampled(row: Row) -> Step:
         what=f"{row['id']}: round {row['round']}, asked {how}{again}, by {row['teacher']}, "
         f"{row['tokens']} tokens, finished by {row['finish_reason']}{_effort(row)}",
         rule=f"sampling {row['sampling']}",
-        evidence=row["completion"],
+        evidence=trace_of(row["reasoning"], row["completion"]),
     )
 
 

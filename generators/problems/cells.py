@@ -54,6 +54,24 @@ def unpacked(value: Any) -> Any:
     return value
 
 
+_LIKELY = {
+    "problem": ("question", "problem", "prompt", "query", "instruction", "input", "body"),
+    "answer": ("answer", "gold", "target", "label", "solution", "result", "output"),
+}
+"""What columns are mostly called that mean a name of the mapping."""
+
+
+def likely_mapping(row: Row) -> str:
+    """Flags that would map a row's columns, as far as their names let it be guessed."""
+    found = []
+    for name, words in _LIKELY.items():
+        fits = (c for word in words for c in row if word in c.lower() and "'" not in c)
+        column = next(fits, "COLUMN")
+        said = f"{name}={column}"
+        found.append(f"--map {said}" if " " not in said else f"--map '{said}'")
+    return " ".join(found)
+
+
 def columns_of(row: Row) -> str:
     """The row's columns, nested ones with their parts."""
     names: list[str] = []

@@ -85,7 +85,9 @@ def _json(path: Path) -> Iterator[tuple[str, Row]]:
 def _csv(path: Path) -> Iterator[tuple[str, Row]]:
     csv.field_size_limit(2**31 - 1)  # its own is 128 kB a cell
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, strict=True)
+        header = file.readline()
+        file.seek(0)
+        reader = csv.DictReader(file, strict=True, delimiter=_delimiter(header))
         try:
             for number, row in enumerate(reader):
                 if None in row:
@@ -98,6 +100,11 @@ def _csv(path: Path) -> Iterator[tuple[str, Row]]:
             raise InputError(
                 f"problem file {path}, line {reader.line_num} is not valid CSV: {error}"
             ) from error
+
+
+def _delimiter(header: str) -> str:
+    """The comma, or what some spreadsheets write instead where the header has no comma."""
+    return next((mark for mark in ",;\t" if mark in header), ",")
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, Row]]:

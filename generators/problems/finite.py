@@ -19,6 +19,7 @@ from generators.problems.shelf import Shelf
 from rsfactory.errors import InputError
 from rsfactory.ids import content_id, seed_of
 from rsfactory.records import Problem
+from rsfactory.words import counted
 
 
 class FiniteSet:
@@ -34,6 +35,9 @@ class FiniteSet:
         self.name = name
         seen = _Seen(options)
         self._problems = Shelf(seen.first(problems))
+        if seen.repeated and options.log:
+            rows = counted(seen.repeated, "rows")
+            options.log(f"{rows} of {name} left out: the same problem came before")
         if not self._problems:
             raise InputError(f"expected problems in {name}, found none; give another source")
         out = seen.held_out()
@@ -93,6 +97,7 @@ class _Seen:
     def __init__(self, options: Options) -> None:
         self._options = options
         self.ids: set[str] = set()
+        self.repeated = 0
         self.questions = array("Q")
         """Hash of each question; none are made where nothing is held out."""
         self.seeds = array("Q")
@@ -104,9 +109,11 @@ class _Seen:
     def first(self, problems: Iterable[Problem]) -> Iterator[Problem]:
         """The problems without those that came before."""
         for problem in problems:
-            if problem.id not in self.ids:
-                self._note(problem)
-                yield problem
+            if problem.id in self.ids:
+                self.repeated += 1
+                continue
+            self._note(problem)
+            yield problem
 
     def _note(self, problem: Problem) -> None:
         self.ids.add(problem.id)

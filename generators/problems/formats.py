@@ -21,7 +21,16 @@ from dataclasses import replace
 from typing import Any
 
 from generators.problems import choices, origin, programs, puzzles
-from generators.problems.cells import BadRow, Row, columns_of, get, has, shown, text_of
+from generators.problems.cells import (
+    BadRow,
+    Row,
+    columns_of,
+    get,
+    has,
+    likely_mapping,
+    shown,
+    text_of,
+)  # fmt: skip
 from generators.problems.origin import NOWHERE, Origin
 from generators.problems.parts import Parts, last_box, problem_of
 from generators.prompts import final_line
@@ -191,8 +200,9 @@ def _recognise(row: Row, source: str) -> Reader:
     raise InputError(
         f"{source} is not understood: it has the columns {columns_of(row)}; needed are "
         f"{' or '.join(_QUESTIONS)}, and answer (or solution with \\boxed{{}}); "
-        "or name them, for example --map problem=COLUMN --map answer=COLUMN "
-        "(A+B joins two columns, a.b reaches into a nested one)"
+        f"or name them: {likely_mapping(row)} "
+        "(A+B joins two columns, a.b reaches into a nested one); a set without answers needs a "
+        "verifier that does without: judge or majority (docs/recipes.md)"
     )
 
 

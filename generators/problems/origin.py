@@ -80,5 +80,5 @@ def _said(row: Mapping[str, Any], mapped: str | None, names: tuple[str, ...]) ->
     for name in (mapped,) if mapped else names:
         value = row.get(name) if name else None
         if isinstance(value, str) and value.strip():
-            return value.strip()
+            return value.strip().encode(errors="replace").decode()  # half a character is none
     return UNKNOWN

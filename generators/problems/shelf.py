@@ -74,15 +74,15 @@ class ById(Mapping[str, Problem]):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         """Takes a shelf, or any other sequence."""
-        self._problems = problems
+        self.problems = problems
 
     @cached_property
     def _places(self) -> dict[str, int]:
-        return {problem.id: place for place, problem in enumerate(self._problems)}
+        return {problem.id: place for place, problem in enumerate(self.problems)}
 
     def __getitem__(self, key: str) -> Problem:
         """The problem with this key."""
-        return self._problems[self._places[key]]
+        return self.problems[self._places[key]]
 
     def __contains__(self, key: object) -> bool:
         """Whether there is one."""

@@ -3,17 +3,18 @@
 Requests that arrive in one turn of the event loop become one message to the child, which decodes
 them together (see `generators.teachers.local_engine`). The child starts with the first request and
 ends with `close`, with the parent, or at once when a waiting request is cancelled: the next request
-then starts another. Not covered: a cancelled request takes the others of its batch with it.
+then starts another. While `streaming`, the child answers each request as soon as it can instead.
+Not covered: a cancelled request takes the others of its batch with it.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from generators.teachers.local_stream import LocalStream, rows_of
 from rsfactory.child import Child
 from rsfactory.contracts import Completion, Message, Progress, Request
 from rsfactory.errors import ChildDied
@@ -79,6 +80,23 @@ class LocalTeacher:
             self._kill()
             raise
 
+    @contextlib.contextmanager
+    def streaming(self) -> Iterator[LocalStream]:
+        """The same model, for who decides by an answer what to ask next.
+
+        Raises:
+            ChildDied: The child ended, or could not load the model.
+        """
+        child = self._started()
+        try:
+            with contextlib.closing(LocalStream(child, self.identity)) as stream:
+                yield stream
+        except BaseException:
+            self._kill()
+            raise
+        if stream.broken:
+            self._kill()
+
     def close(self) -> None:
         """Ends the child. Safe to call twice."""
         self._closed = True
@@ -95,15 +113,11 @@ class LocalTeacher:
 
     def _exchange(self, requests: Sequence[Request]) -> list[list[Completion]]:
         """Sends a batch to the child and waits for its answer; runs in the worker thread."""
-        if self._child is None:
-            self._child = Child(
-                CHILD, *self._arguments, log=self._log, name="local teacher", forked=True
-            )
-        child = self._child
+        child = self._started()
         try:
             if self._closed:  # while the child was being started
                 raise ChildDied("the local teacher was closed before it answered")
-            child.send({"op": "answer", "rows": _rows(requests)})
+            child.send({"op": "answer", "rows": rows_of(requests)})
             done: list[dict[str, Any]] = []
             for message in child.messages():
                 if "progress" in message and self.progress is not None:
@@ -115,6 +129,13 @@ class LocalTeacher:
             raise
         completions = iter([Completion(**row) for row in done])
         return [[next(completions) for _ in request.seeds] for request in requests]
+
+    def _started(self) -> Child:
+        if self._child is None:
+            self._child = Child(
+                CHILD, *self._arguments, log=self._log, name="local teacher", forked=True
+            )
+        return self._child
 
     def _kill(self) -> None:
         child, self._child = self._child, None
@@ -146,24 +167,9 @@ def stream(
     )
     child = Child(CHILD, str(folder), "0", log=log, name="local teacher")
     with contextlib.closing(child):
-        child.send({"op": "stream", "rows": _rows([request])})
+        child.send({"op": "stream", "rows": rows_of([request])})
         for message in child.messages():
             yield message.get("text", "")
-
-
-def _rows(requests: Sequence[Request]) -> list[dict[str, Any]]:
-    """One row a completion, in order."""
-    return [
-        {
-            "messages": [asdict(message) for message in request.messages],
-            "seed": seed,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-            "max_tokens": request.max_tokens,
-        }
-        for request in requests
-        for seed in request.seeds
-    ]
 
 
 def _resolve(batch: Sequence[_Waiting], done: asyncio.Future[list[list[Completion]]]) -> None:

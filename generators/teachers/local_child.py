@@ -3,6 +3,8 @@
 Run as ``python -m generators.teachers.local_child FOLDER THREADS`` (0 threads: all cores). One
 message in, ``{"op": "answer" | "stream", "rows": [...]}``; out come ``{"progress": [completions,
 tokens]}`` about twice a second, or pieces ``{"text": ...}`` of a stream, and ``{"done": [...]}``.
+After ``{"op": "serve"}`` rows with a ``number`` each come in messages ``{"rows": [...]}`` until an
+empty one, and go back in ``{"ended": [[number, completion], ...]}`` as each ends.
 """
 
 import sys
@@ -29,6 +31,10 @@ def main() -> None:
         return
     while True:
         message = parent.receive()
+        if message["op"] == "serve":
+            engine.serve(parent)
+            parent.send(done=[])
+            continue
         answer = engine.stream if message["op"] == "stream" else engine.answer
         parent.send(done=answer(message["rows"], lambda **told: parent.send(**told)))
 
@@ -89,6 +95,31 @@ class Engine:
         decode(self._decoder, [row], self._stop, step)
         tell(text=self._text(row.sampled)[len(said) :])
         return [self._completion(row)]
+
+    def serve(self, parent: Parent) -> None:
+        """Completions of rows that come while others are made, each as it ends."""
+        from generators.teachers.local_engine import serve
+
+        under_way: dict[int, Any] = {}
+        open_ended = True
+
+        def arrivals(wait: bool) -> list[Any]:
+            nonlocal open_ended
+            messages = parent.waiting() if open_ended else []
+            if wait and open_ended and not messages:
+                messages = [parent.receive()]
+            open_ended = open_ended and all(message["rows"] for message in messages)
+            asked = [row for message in messages for row in message["rows"]]
+            new = {row["number"]: self.row(row) for row in asked}
+            under_way.update(new)
+            return list(new.values())
+
+        def step() -> None:
+            ended = [number for number, row in under_way.items() if row.finish_reason]
+            if ended:
+                parent.send(ended=[(n, self._completion(under_way.pop(n))) for n in ended])
+
+        serve(self._decoder, arrivals, self._stop, step)
 
     def row(self, asked: dict[str, Any]) -> Any:
         """The engine's row for a row of a message."""

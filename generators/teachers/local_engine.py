@@ -3,8 +3,9 @@
 Only the child process imports this module (torch is imported at its top). Every row draws its
 uniform numbers from a generator of its own and picks its tokens by inverting the cumulated softmax,
 so a text depends on the row's seed and not on its neighbours, up to rounding: logits move in the
-fifth digit with the shape of a batch. Which row follows which, and when, depends on the rows alone
-and never on the clock, so the same rows asked again give the same texts.
+fifth digit with the shape of a batch. In `decode`, which row follows which, and when, depends on
+the rows alone and never on the clock, so the same rows asked again give the same texts. `serve`
+takes rows as they come, for who decides by an answer what to ask next.
 """
 
 from collections import deque
@@ -28,6 +29,9 @@ BATCH_TOKENS = 2**16
 
 REFILL = 16
 """Free places are filled when they are one in so many: reading few prompts costs as many do."""
+
+SLACK = 4
+"""A place of `serve` is wider by one in so many tokens than the rows known when it is opened."""
 
 PICKED = 16
 """Rows whose tokens are drawn at a time; fresh memory for more costs more than it saves."""
@@ -68,15 +72,85 @@ def decode(
         stop: Tokens that end a completion; the one that did stays in ``sampled``.
         step: Called after every decoding step.
     """
-    open_rows = [row for row in rows if row.max_tokens > 0]
-    for row in rows:
-        row.finish_reason = "" if row.max_tokens > 0 else "length"
+    open_rows = _with_room(rows)
     shared = _common(open_rows)
     with torch.inference_mode():
         decoder.share(open_rows[0].tokens[:shared] if open_rows else ())
         for group, places, capacity in groups(open_rows, shared):
             decoder.open(places, capacity)
             _Group(decoder, group, places, shared, stop, step).run()
+
+
+def serve(
+    decoder: Decoder,
+    arrivals: Callable[[bool], Iterable[Row]],
+    stop: frozenset[int],
+    step: Callable[[], None],
+) -> None:
+    """Fills in rows that come while others are decoded, until no more come.
+
+    A new row takes a free place where it begins with the tokens that the others share and is not
+    wider than a place; what does not fit waits until those under way have ended, and then lets no
+    more than a batch go first.
+
+    Args:
+        decoder: The model.
+        arrivals: Rows that have come; told whether to wait for one. None after waiting is the end.
+        stop: Tokens that end a completion.
+        step: Called after every decoding step, and before it is waited for rows.
+    """
+    later: list[Row] = []
+    while True:
+        if not later:
+            step()
+        rows = [*later, *_with_room(new := list(arrivals(not later)))]
+        if not rows and not new:
+            return
+        if rows:
+            with torch.inference_mode():
+                later = _serve_group(decoder, rows, arrivals, stop, step)
+
+
+def _serve_group(
+    decoder: Decoder,
+    rows: Sequence[Row],
+    arrivals: Callable[[bool], Iterable[Row]],
+    stop: frozenset[int],
+    step: Callable[[], None],
+) -> list[Row]:
+    """Decodes a first group of rows with all that join it; returns those that could not."""
+    # What a single prompt shares with those to come is not known.
+    shared = _common(rows) if any(row.tokens != rows[0].tokens for row in rows) else 0
+    prefix = rows[0].tokens[:shared]
+    (group, _, widest), *others = groups(rows, shared)
+    later = [row for other, _, _ in others for row in other]
+    capacity = widest + widest // SLACK
+    places = max(1, min(BATCH, BATCH_TOKENS // capacity))
+    passed = 0
+
+    def more() -> Iterator[Row]:
+        nonlocal passed
+        for row in _with_room(arrivals(False)):
+            joins = len(row.tokens) > shared and row.tokens[:shared] == prefix
+            joins = joins and len(row.tokens) - shared + row.max_tokens <= capacity
+            passed += bool(later)
+            if joins and passed <= places:
+                yield row
+            else:
+                later.append(row)
+
+    decoder.share(prefix)
+    decoder.open(places, capacity)
+    _Group(decoder, group, places, shared, stop, step, more).run()
+    return later
+
+
+def _with_room(rows: Iterable[Row]) -> list[Row]:
+    """The rows that may say anything; the others have ended."""
+    rows = list(rows)
+    for row in rows:
+        row.finish_reason = "" if row.max_tokens > 0 else "length"
+    return [row for row in rows if row.max_tokens > 0]
 
 
 def groups(rows: Sequence[Row], shared: int) -> Iterator[tuple[list[Row], int, int]]:
@@ -121,11 +195,13 @@ class _Group:
         shared: int,
         stop: frozenset[int],
         step: Callable[[], None],
+        more: Callable[[], Iterable[Row]] = tuple,
     ) -> None:
-        """``places`` are open in the decoder, and free."""
+        """``places`` are open in the decoder, and free; ``more`` is asked for rows that join."""
         self._decoder, self._shared = decoder, shared
         self._stop, self._step = stop, step
         self._waiting = deque(rows)
+        self._more = more
         self._live: list[Row] = []
         self._places = places
         self._least = max(1, places // REFILL) if decoder.refills else places
@@ -143,6 +219,7 @@ class _Group:
 
     def _refill(self) -> bool:
         """Puts waiting rows into free places; whether it did."""
+        self._waiting += self._more()
         free = [place for place, row in enumerate(self._live) if row.finish_reason]
         free += range(len(self._live), self._places)
         if not self._waiting or len(free) < self._least:

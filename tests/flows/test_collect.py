@@ -1,6 +1,7 @@
 """`factory run collect` from end to end: scripted, and with a real HTTP server on the loopback."""
 
 import json
+import sys
 import threading
 import time
 from collections import Counter
@@ -14,12 +15,13 @@ import pytest
 from faulty_server import Asked, FaultyServer, Json
 
 from flows.collect import run_collect
-from flows.export import selected_rows
-from flows.progress import SilentReporter
+from flows.export import selected_rows, write_selected
+from flows.plan import Planned, run_plan
+from flows.progress import LineReporter, SilentReporter
 from flows.result import RunResult, load_result
 from rsfactory.catalog import open_catalog
-from rsfactory.errors import InputError, Stopped
-from rsfactory.recipe import load
+from rsfactory.errors import InputError, NoAnswer, Stopped
+from rsfactory.recipe import Recipe, load
 from rsfactory.records import Candidate, newest
 from rsfactory.store import (
     CANDIDATES,
@@ -99,7 +101,24 @@ def collect(
     server: FaultyServer | None, file: Path, *, name: str = "c", model: str = "m", **settings: Any
 ) -> RunResult:
     """One run of the recipe, in the folder of the file."""
-    recipe = load("collect", {
+    return run_collect(
+        recipe_of(server, file, model, settings), seed=0, data=file.parent / "data", name=name,
+        reporter=SilentReporter(), prefect=False,
+    )  # fmt: skip
+
+
+def plan(server: FaultyServer, file: Path, *, pilot: int, **settings: Any) -> Planned:
+    """The plan of that run."""
+    return run_plan(
+        recipe_of(server, file, "m", settings), seed=0, data=file.parent / "data", name="c",
+        reporter=SilentReporter(), pilot=pilot,
+    )  # fmt: skip
+
+
+def recipe_of(
+    server: FaultyServer | None, file: Path, model: str, settings: dict[str, Any]
+) -> Recipe:
+    return load("collect", {
         "sample.teacher": f"openai:{model}@{server.url}" if server else "scripted:0.5",
         "problems.source": str(file),
         "problems.params": {},
@@ -109,10 +128,6 @@ def collect(
         "endpoint.concurrency": 8,
         **{key.replace("__", "."): value for key, value in settings.items()},
     })  # fmt: skip
-    return run_collect(
-        recipe, seed=0, data=file.parent / "data", name=name, reporter=SilentReporter(),
-        prefect=False,
-    )  # fmt: skip
 
 
 def rows_of(result: RunResult) -> list[Candidate]:
@@ -163,6 +178,8 @@ def test_a_server_is_asked_for_every_candidate_once(
     assert set(server.asked.values()) == {1}
     assert sum(asked.n for asked in server.seen) == 48
     assert result.rounds[0].prompt_tokens == 10 * len(server.seen)
+    seeds = Counter(row.seed for row in rows_of(result))
+    assert seeds == {asked.seed: asked.n for asked in server.seen}
 
 
 def test_a_finished_run_asks_for_nothing(server: FaultyServer, file: Path) -> None:
@@ -247,6 +264,25 @@ def test_answers_of_another_run_are_taken_over(server: FaultyServer, file: Path)
         collect(server, file, name="third", sample__reuse=["absent"])
 
 
+def test_a_run_that_has_nothing_to_take_over_is_told(server: FaultyServer, file: Path) -> None:
+    """Another temperature is another question: all is asked again, and paid."""
+    collect(server, file, name="first")
+    notes: list[str] = []
+    settings = {"sample.reuse": ["first"], "sample.temperature": 0.1}
+    reporter = SilentReporter()
+    reporter.note = notes.append  # type: ignore[method-assign]
+    for name in ("other", "same"):
+        recipe = recipe_of(server, file, "m", settings if name == "other" else
+                           {"sample.reuse": ["first"]})  # fmt: skip
+        for _ in range(2):
+            run_collect(recipe, seed=0, data=file.parent / "data", name=name, reporter=reporter,
+                        prefect=False)  # fmt: skip
+    none = [note for note in notes if "nothing to take over" in note]
+    assert len(none) == 2
+    assert "temperature" in none[0]
+    assert sum("answers over" in note for note in notes) == 5  # shards, once
+
+
 @pytest.mark.parametrize(
     ("name", "outcome", "rule"),
     [("right, short", "truncated", "outcome"), ("short", "truncated", "outcome"),
@@ -262,6 +298,12 @@ def test_unfinished_answers_are_kept_and_not_selected(
     assert {row.finish_reason for row in rows_of(result)} == {SAID[name][1]}
     assert getattr(result.rounds[0], outcome) == 48
     assert json.loads(result.rounds[0].rejected_by) == {rule: 48}
+    again = collect(
+        server, file, name="again", sample__reuse=["c"],
+        select__finish_reasons=["stop", SAID[name][1]],
+    )  # fmt: skip
+    assert (again.rounds[0].selected > 0) == (outcome == "correct")
+    assert len(server.seen) == 48
 
 
 def test_the_files_have_licence_provenance_and_reasoning(server: FaultyServer, file: Path) -> None:
@@ -275,6 +317,11 @@ def test_the_files_have_licence_provenance_and_reasoning(server: FaultyServer, f
     lines = (result.folder / "collected.jsonl").read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == frame["id"].to_list()
     assert all(f"<{row['row']}>" in row["prompt"] for row in frame.iter_rows(named=True))
+    write_selected(Store(result.folder), [file.parent / "sft.parquet"], chat=True)
+    for row in pl.read_parquet(file.parent / "sft.parquet").iter_rows(named=True):
+        [said] = row["completion"]
+        text, _, thought = SAID["thought"]
+        assert said == {"role": "assistant", "content": f"<think>\n{thought}\n</think>\n{text}"}
 
 
 def test_every_check_is_made_once(server: FaultyServer, file: Path) -> None:
@@ -466,6 +513,36 @@ def test_a_refusal_says_why(server: FaultyServer, file: Path, plan: str, words: 
     adds_up(collect(server, file), 48)
 
 
+def test_a_prompt_without_an_answer_costs_no_other(server: FaultyServer, file: Path) -> None:
+    """What there is is verified, selected and written; the end says what is missing."""
+    poison = {3: "status 500"}
+    server.plan = lambda asked: poison.get(number(asked), "right" if number(asked) % 2 else "wrong")
+    settings = {"endpoint__max_requests": 1, "rationalize__num_samples": 1}
+    for hinted, asked in ((6, 48 + 6), (6, 4)):
+        before = len(server.seen)
+        with pytest.raises(NoAnswer, match="4 requests had no answer"):
+            collect(server, file, **settings)
+        assert len(server.seen) - before == asked
+        cut = load_result(Store(file.parent / "data/runs/c"))
+        adds_up(cut, 44 + hinted)
+        assert cut.rounds[0].selected == 5
+    poison.clear()
+    adds_up(collect(server, file, **settings), 48 + 6)
+
+
+@pytest.mark.parametrize("verifier", ["math", "majority"])
+def test_a_server_that_only_fails_leaves_no_files(
+    server: FaultyServer, file: Path, verifier: str
+) -> None:
+    server.plan = lambda asked: "status 500"
+    settings = {"endpoint__max_requests": 1, "problems__verifier": verifier}
+    with pytest.raises(NoAnswer):
+        collect(server, file, **settings)
+    assert not list((file.parent / "data/runs/c").glob("collected.*"))
+    server.plan = lambda asked: "right"
+    adds_up(collect(server, file, **settings), 48)
+
+
 def test_faults_lose_nothing(server: FaultyServer, tmp_path: Path) -> None:
     file = problems_file(tmp_path / "p.jsonl", 100)
     faulty = faulty_server.mixed(0.1)
@@ -474,6 +551,54 @@ def test_faults_lose_nothing(server: FaultyServer, tmp_path: Path) -> None:
     adds_up(result, 400)
     assert result.rounds[0].correct == 400
     assert result.rounds[0].requests >= 400
+
+
+def test_a_quota_that_ends_in_the_middle_leaves_the_data(server: FaultyServer, file: Path) -> None:
+    answering = server.plan
+    server.plan = lambda asked: "status 402 no money left" if asked.number >= 25 else "right"
+    with pytest.raises(InputError, match="no money left"):
+        collect(server, file)
+    cut = load_result(Store(file.parent / "data/runs/c"))
+    adds_up(cut, 25)
+    assert cut.rounds[0].selected > 0
+    assert "no money left" in cut.rounds[0].stopped
+    server.plan = answering
+    adds_up(collect(server, file), 48)
+    answered = [asked for asked in server.seen if asked.number < 25 or asked.number >= 33]
+    assert len(answered) <= 48
+
+
+def test_what_a_server_teaches_is_said(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "SilentReporter", LineReporter)
+    with FaultyServer(plan=lambda asked: "right", gives=1, seconds=0.05) as made:
+        adds_up(collect(made, file, endpoint__n=4), 48)
+    said = capsys.readouterr().err
+    assert said.count("about the server: it gives 1 completions a request at most") == 1
+
+
+def test_a_candidate_without_an_answer_costs_only_itself(server: FaultyServer, file: Path) -> None:
+    """The others are selected and exported, and the same command asks for the missing one."""
+    unlucky: set[int] = set()
+
+    def plan(asked: Asked) -> str:
+        if not unlucky and number(asked) == 3:
+            unlucky.add(asked.seed)
+        return "html" if asked.seed in unlucky else "right"
+
+    server.plan = plan
+    with pytest.raises(NoAnswer, match="1 request had no answer"):
+        collect(server, file, endpoint__max_requests=2)
+    cut = load_result(Store(file.parent / "data/runs/c"))
+    adds_up(cut, 47)
+    assert cut.rounds[0].selected > 0
+    assert cut.rounds[0].stopped == "1 request had no answer within the bounds"
+    server.plan = lambda asked: "right"
+    whole = collect(server, file)
+    adds_up(whole, 48)
+    assert whole.rounds[0].stopped == ""
+    assert len(server.seen) == 47 + 2 + 1
 
 
 def test_a_server_that_dies_and_comes_back(server: FaultyServer, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def wait_for(server: FaultyServer, requests: int) -> None:
 def test_three_kills_lose_only_what_was_in_flight() -> None:
     seen = kill_sampling.kill(SMALL, 3, seed=3)
     assert seen.kills == 3
-    assert not seen.faults
+    assert not seen.faults, "\n".join(seen.faults)
     assert seen.repeated <= 3 * SMALL.in_flight
 
 
@@ -181,6 +181,28 @@ def test_a_full_disk_loses_nothing(server: FaultyServer, tmp_path: Path) -> None
     store = collect(server, tmp_path)
     assert not list(check(server, store, SMALL))
     assert sum(count - 1 for count in answered(server).values()) <= 2 * SMALL.in_flight
+
+
+def test_few_open_files_slow_a_run_down_and_end_none(server: FaultyServer, tmp_path: Path) -> None:
+    problems(tmp_path / "problems.jsonl", SMALL.problems)
+    words = command(server.url, tmp_path, replace(SMALL, in_flight=240))
+    server.seconds = 0.3
+    run = subprocess.run(
+        [sys.executable, "-c", FEW_FILES, *words[3:]], capture_output=True, text=True,
+        cwd=kill_sampling.ROOT, env={**os.environ, "OPENAI_API_KEY": "none"}, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert not list(check(server, Store(tmp_path / "data/runs/killed"), SMALL))
+    assert set(server.asked.values()) == {1}
+    assert server.most < 160
+
+
+FEW_FILES = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (160, 160))
+from flows.commands import main
+main(sys.argv[1:])
+"""
 
 
 LIMITED = """

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from flows.commands import cli
+from flows.commands.status import describe
 from flows.meter import Meter
 from rsfactory.errors import Stopped
 from rsfactory.recipe import Recipe, load
@@ -113,7 +114,12 @@ def test_what_there_is_by_then_is_selected(tmp_path: Path) -> None:
     [folder] = (run.data / "runs").iterdir()
     there = (folder / "collected.jsonl").read_text().splitlines()
     assert there
+    assert describe(Store(folder))["state"] == "stopped"
+    page = (folder / "report.html").read_text()
+    assert "Stopped before everything was asked: the budget is used up" in page
     run("1Mtok")
+    assert describe(Store(folder))["state"] == "done"
+    assert "Stopped before" not in (folder / "report.html").read_text()
     assert len((folder / "collected.jsonl").read_text().splitlines()) > len(there)
 
 
@@ -178,6 +184,15 @@ def test_all_places_of_answers_count_alike(
             requests, prompt, tokens,
         )  # fmt: skip
         assert meter.cost() == pytest.approx(prompt * 1e-4 + tokens * 1e-3)
+
+
+def test_a_journal_of_a_round_without_shards_counts(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(CANDIDATES, 1, "x", [candidate(0)])
+    journal = store.answers(2)
+    journal.add(candidate(1, round=2))
+    journal.cut()
+    assert Meter(recipe("openai:m"), store).spent.tokens == 2 * 1100
 
 
 @pytest.mark.parametrize(("teacher", "cost"), [("openai:m", 1.01), ("student", 2.02)])

@@ -4,11 +4,13 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+import test_collect
 from faulty_server import Asked, FaultyServer, mixed
 from test_collect import (
     GOLD,
@@ -17,11 +19,14 @@ from test_collect import (
     by_seed,
     collect,
     number,
+    plan,
     problems_file,
     rows_of,
 )  # fmt: skip
 
+from flows.progress import SilentReporter
 from flows.stream_parts import divided
+from generators.problems import open_source
 from rsfactory.errors import ChildDied, InputError, Stopped
 from rsfactory.recipe import EndpointSection
 from rsfactory.store import Store
@@ -74,9 +79,90 @@ def test_the_budget_holds_for_all_of_them_together(server: FaultyServer, file: P
     with pytest.raises(Stopped, match="budget is used up"):
         collect(server, file, sample__processes=2, budget="0.5ktok")
     asked = len(server.seen)
-    assert asked < 124
+    assert 30 <= asked <= 30 + 2  # 17 tokens each
     adds_up(collect(server, file, sample__processes=2, budget="1Mtok"), 124)
     assert set(server.asked.values()) == {1}
+
+
+def test_what_one_leaves_of_its_share_is_for_the_others(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    """Of three problems one has two, and needs more than half of a budget that is just enough."""
+    file = problems_file(tmp_path / "few.jsonl", 3)
+    adds_up(collect(server, file, sample__processes=2, budget=f"{12 * 17}tok"), 12)
+    assert len(server.seen) == 12
+
+
+def test_what_is_shown_is_of_all_of_them(
+    server: FaultyServer, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.seconds = 0.1
+    heard = Heard()
+    monkeypatch.setattr(test_collect, "SilentReporter", lambda: heard)
+    prices = {"endpoint__price_prompt": 100.0, "endpoint__price_completion": 1000.0}
+    adds_up(collect(server, file, sample__processes=2, **prices), 124)
+    said = " | ".join(heard.said)
+    assert "under way of at most 8" in said
+    assert "correct/s" in said
+    assert f"{124 * (10 * 100 + 7 * 1000) / 1e6:.2f} USD so far" in said
+
+
+class Heard(SilentReporter):
+    """Keeps what is said of a stage, each thing once."""
+
+    def __init__(self) -> None:
+        self.said: dict[str, None] = {}
+
+    def detail(self, text: str, *, grows: bool = False) -> None:
+        """One more."""
+        self.said[text] = None
+
+
+def test_the_budget_is_kept_to_the_request(server: FaultyServer, file: Path) -> None:
+    """Near its end one process asks alone; used up, nobody asks."""
+    for count, budget in ((30, "510tok"), (30, "510tok"), (100, "1.7ktok")):
+        with pytest.raises(Stopped, match="budget is used up"):
+            collect(server, file, sample__processes=2, budget=budget, sample__max_tokens=20)
+        assert len(server.seen) == count
+    adds_up(collect(server, file, sample__processes=2, budget="1Mtok"), 124)
+    assert set(server.asked.values()) == {1}
+
+
+def test_only_failed_problems_are_asked_again_with_the_answer(
+    server: FaultyServer, file: Path
+) -> None:
+    server.plan = lambda asked: "right" if number(asked) % 4 else "wrong"
+    result = collect(server, file, sample__processes=2, rationalize__num_samples=1)
+    adds_up(result, 124 + 8)
+    assert result.rounds[0].hinted_sampled == 8
+    assert len(server.seen) == 124 + 8
+
+
+def test_a_plan_asks_the_problems_of_its_pilot_only(server: FaultyServer, file: Path) -> None:
+    settings = {"sample__processes": 2, "sample__max_tokens": 20}
+    with pytest.raises(Stopped):
+        collect(server, file, budget="340tok", **settings)
+    assert len(server.seen) == 20
+    settings["sample__num_samples"] = 5
+    plan(server, file, pilot=4, **settings)
+    asked = Counter(number(one) for one in server.seen)
+    assert sum(count == 5 for count in asked.values()) >= 4
+    assert sum(asked.values()) <= 20 + 4 * 5
+
+
+@pytest.mark.parametrize("budget", ["1.4ktok", "1.4USD", "1h"])
+def test_what_one_process_needs_less_goes_to_the_others(
+    server: FaultyServer, file: Path, budget: str
+) -> None:
+    """One has problems with a right answer, which it asks once; the other asks to the end."""
+    source = open_source(str(file), seed=0, purpose="train")
+    easy = {int(p.prompt.partition("<")[2].partition(">")[0]) for p in source.train(1, 31)[::2]}
+    server.plan = lambda asked: "right" if number(asked) in easy else "wrong"
+    result = collect(
+        server, file, sample__processes=2, budget=budget, sample__max_tokens=9,
+        adaptive__policy="correct", endpoint__price_prompt=1000, endpoint__price_completion=1000,
+    )  # fmt: skip
+    adds_up(result, 16 + 15 * 4)  # 1292 tokens
 
 
 def test_a_refusal_stops_the_run_and_leaves_no_process(server: FaultyServer, file: Path) -> None:

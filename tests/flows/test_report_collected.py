@@ -6,7 +6,7 @@ import pytest
 
 from flows.plot import Bar, bars
 from flows.report import html
-from flows.report_collected import Asked, costs, ended_rows, histogram
+from flows.report_collected import Asked, _rejected, asked_of, costs, ended_rows, histogram
 from flows.result import load_result
 
 REPORT = replace(
@@ -45,15 +45,47 @@ def test_costs_say_what_is_known() -> None:
 
 def test_reasons_come_with_their_candidates() -> None:
     asked = Asked([0.5], Counter(correct=3, hopeless=1), Counter(correct=9, hopeless=8))
-    assert ended_rows(asked) == [["correct", "3", "9"], ["hopeless", "1", "8"]]
+    assert ended_rows(asked) == [
+        ["correct: enough right answers", "3", "9"],
+        ["hopeless: none right among the first adaptive.hopeless", "1", "8"],
+    ]
+
+
+def test_what_the_outcome_rejected_is_told_by_outcome() -> None:
+    report = replace(REPORT, wrong=2, unparsed=0, truncated=1, unverifiable=0)
+    assert _rejected(report, {"outcome": 3, "duplicate": 1}) == [
+        Bar("wrong", 2), Bar("truncated", 1), Bar("duplicate", 1),
+    ]  # fmt: skip
+    assert _rejected(report, {"finish": 9, "outcome": 2}) == [Bar("finish", 9), Bar("outcome", 2)]
+
+
+def test_sources_are_counted_apart(tmp_path) -> None:
+    store = made_run.write_run(tmp_path)
+    assert asked_of(store).sources == []
+    other = replace(made_run.problem("other", "train", 9), source="gym:gcd@2")
+    store.write(made_run.PROBLEMS, 1, "more", [other])
+    asked = replace(made_run.SOLVED, id="c-other", problem_id=other.id)
+    store.write(made_run.CANDIDATES, 1, "more", [asked])
+    assert asked_of(store).sources == [
+        ["gym:gcd@2", "1", "1", "0", ""], ["gym:sums", "3", "5", "2", ""],
+    ]  # fmt: skip
 
 
 def test_the_page_of_a_run_without_training_shows_rates_and_no_accuracy(tmp_path) -> None:
     store = made_run.write_run(tmp_path)
     result = replace(load_result(store), rounds=[REPORT], base=None, start=None, change=None)
-    asked = Asked([0.0, 0.5, 1.0], Counter(num_samples=3), Counter(num_samples=5))
+    sources = [["gym:gcd@1", "1", "2", "0", "0.250"], ["gym:gcd@2", "1", "2", "0", ""]]
+    asked = Asked([0.0, 0.5, 1.0], Counter(num_samples=3), Counter(num_samples=5), sources)
     page = html(result, store.described() or {}, [], asked)
-    for words in ("Pass rates of 3 problems", "What became of the candidates", "num_samples"):
+    for words in (
+        "Pass rates of 3 problems",
+        "What became of the candidates",
+        "num_samples",
+        "By source",
+        "gym:gcd@2",
+        "collected.jsonl",
+        "teacher: student (embedded)",
+    ):
         assert words in page
     for words in ("<h2>Accuracy", "<h2>Rounds", ">pool<", "None", "nan"):
         assert words not in page.partition("<details>")[0]

@@ -1,13 +1,16 @@
 """Judging again: only what this version has not judged, and what flipped."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import made_run
 import pytest
 
 from filters.verify import VERIFIERS
+from flows.decided import decided
 from flows.reverify import verify_again, wanted
+from flows.select import _verdicts
 from rsfactory.catalog import open_catalog
 from rsfactory.errors import InputError, RunLocked
 from rsfactory.records import Candidate, Outcome, Problem, Verdict
@@ -57,6 +60,20 @@ def test_a_new_version_judges_all_once(store: Store, monkeypatch: pytest.MonkeyP
     with open_catalog(store) as connection:
         [(versions,)] = connection.execute("SELECT list(DISTINCT version) FROM verdicts").fetchall()
         assert "10" in versions
+
+
+def test_the_newest_version_counts_wherever_a_run_goes_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(VERIFIERS, "math", Harsh())
+    again(store)
+    judged = {v.candidate_id for v in store.read(VERDICTS, 1) if v.version == "10"}
+    rows = decided(store, 1)
+    assert set(rows.filter(rows["id"].is_in(judged))["outcome"]) == {"wrong"}
+    run: Any = SimpleNamespace(store=store)
+    verdicts = _verdicts(run, 1)
+    assert judged
+    assert {verdicts[key].outcome for key in judged} == {Outcome.WRONG}
 
 
 def test_the_installed_version_or_none(store: Store) -> None:

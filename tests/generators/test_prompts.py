@@ -1,6 +1,6 @@
 import pytest
 
-from generators.prompts import FINAL_LINE, HINTED, PROMPTS, final_line, pick
+from generators.prompts import FINAL_LINE, HINTED, PROMPTS, final_line, length, pick
 from rsfactory.chat import messages
 from rsfactory.errors import InputError
 from rsfactory.records import Problem
@@ -39,6 +39,18 @@ def test_answers_with_braces_are_kept() -> None:
 
 def test_template_name_overrides_the_domain() -> None:
     assert pick("text", make_problem(), hinted=True).template == "text-hinted"
+
+
+def test_a_text_of_ones_own() -> None:
+    text = "{problem}\nPut {your} answer in \\boxed{}. It is about {problem}."
+    plain, hinted = (pick(text, make_problem(), hinted=hint) for hint in (False, True))
+    [asked] = messages(plain, "How many?")
+    assert asked.content == "How many?\nPut {your} answer in \\boxed{}. It is about How many?."
+    assert "The right answer is 42." in messages(hinted, "How many?", "42")[-1].content
+    assert plain.id != pick(text + " ", make_problem(), hinted=False).id
+    assert length(text, make_problem()) == length("math", make_problem())
+    with pytest.raises(InputError, match="would show the gold answer"):
+        pick("{problem} It is {answer}.", make_problem(), hinted=False)
 
 
 @pytest.mark.parametrize("name", ["nope", "math-hinted"])

@@ -8,6 +8,7 @@ import pytest
 from rsfactory.errors import InputError, RecipeChanged
 from rsfactory.recipe import (
     MORE_KNOBS,
+    RationalizeSection,
     Recipe,
     flatten,
     load,
@@ -41,6 +42,7 @@ def test_a_setting_changes_one_value() -> None:
         ({"rounds": 0}, "rounds: input should be greater than 0, got 0"),
         ({"sample.num_samples": "many"}, "got 'many'"),
         ({"rounds.more": 1}, "rounds is not a section"),
+        ({"flow": "collect", "rounds": 2}, "rounds: a collection has one round; for more data"),
         ({"train.pool": "some"}, "'all' or 'round'"),
         ({"evaluate.problems": 4}, "greater than or equal to 32"),
     ],
@@ -111,6 +113,20 @@ def test_more_of_a_knob_continues_and_less_is_refused(knob: str) -> None:
         return
     with pytest.raises(RecipeChanged, match=f"{knob}: 3 -> 2"):
         merge(more, less, "r")
+
+
+def test_a_collection_of_ones_own_has_the_defaults_of_the_shipped_one(tmp_path: Path) -> None:
+    place = tmp_path / "mine.toml"
+    place.write_text(
+        'name = "mine"\nflow = "collect"\n[problems]\nsource = "gym:gcd"\n[sft]\nepochs = 1'
+    )
+    mine, shipped = load(str(place)), load("collect")
+    assert (mine.rounds, mine.rationalize, mine.sft.max_length) == (
+        shipped.rounds, shipped.rationalize, shipped.sft.max_length,
+    ) == (1, RationalizeSection(num_samples=0), 32768)  # fmt: skip
+    assert load(str(place), {"sft.max_length": 9}).sft.max_length == 9
+    with pytest.raises(InputError, match="rationalize: input should be a valid"):
+        load(str(place), {"rationalize": 1})
 
 
 def test_the_document_lists_every_setting() -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from generators.teachers.api.faults import PATIENCE, Fault, Refused, Rejected
-from generators.teachers.api.pace import Bucket, Limit
+from generators.teachers.api.pace import START, Bucket, Limit
 from generators.teachers.api.reply import Answer
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ class Cost:
 class Address:
     """The state of one address; it outlives event loops."""
 
-    def __init__(self, url: str, settings: "EndpointSection") -> None:
-        """Nothing is under way."""
+    def __init__(self, url: str, settings: "EndpointSection", start: float = START) -> None:
+        """Nothing is under way; ``start`` is how much may be at first."""
         self.url = url
         self.in_flight = 0
-        self.limit = Limit(settings.concurrency)
+        self.limit = Limit(settings.concurrency, start)
         self.refused: str | None = None
         self.reached = False
         """Whether anything was ever answered there."""

@@ -156,6 +156,7 @@ def _said(body: bytes) -> tuple[str, str, str]:
 
 
 def short(text: str) -> str:
-    """One line, bounded."""
+    """One line, bounded, of letters that can be printed and kept."""
     line = " ".join(text.split())
-    return line if len(line) <= MESSAGE else f"{line[: MESSAGE - 1]}…"
+    line = line if len(line) <= MESSAGE else f"{line[: MESSAGE - 1]}…"
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in line)

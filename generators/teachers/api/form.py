@@ -8,8 +8,11 @@ Learned once, kept for the teacher's life, and never by one bad answer:
   before), to the most it gave in them
 - where the 400 is about a greedy request, only greedy ones are asked for one by one
 - ``seed`` goes down to 31 bits when a 400 is about it, and is left out after another one
+- ``top_p`` and ``temperature`` are left out when a 400 is about them and they are 1, which is what
+  servers that refuse them take; of another value the recipe has to be changed
 
-With ``n`` above 1 the seed sent is the first candidate's.
+With ``n`` above 1 the seed sent is the first candidate's; a completion says which one it was
+(`Completion.seed`), since the text is had again only with that.
 """
 
 import json
@@ -34,7 +37,8 @@ SHORT_PROVEN = 10
 _N = re.compile(r"[`'\"]n[`'\"]|\bn (?:must|should|is|>|=|other)|\bbest_of\b|parameter:? n\b")
 _WRONG = re.compile(
     r"unsupported|not supported|unknown|unrecogni[sz]ed|unexpected|not permitted|not allowed"
-    r"|invalid|extra (?:field|input)|must be|less than|at most|too large|out of range",
+    r"|invalid|extra (?:field|input)|cannot|does not support|must be"
+    r"|less than|at most|too large|out of range",
     re.IGNORECASE,
 )
 
@@ -58,6 +62,7 @@ class Form:
         self.limit_name = "max_tokens"
         self._seed_bits = 63
         self._greedy_alone = False
+        self._left_out: set[str] = set()
         self._fixed = {"model": model, **settings.extra}
         if "max_completion_tokens" in self._fixed:
             # The recipe's bound decides; naming the field says only how the server calls it.
@@ -85,8 +90,11 @@ class Form:
         else:
             # As `rsfactory.chat.render` does for a model without a chat template.
             said["prompt"] = "\n".join(m.content for m in request.messages if m.content) + "\n"
-        if self._seed_bits:
-            said["seed"] = seeds[0] & (1 << self._seed_bits) - 1
+        for name in self._left_out:
+            if said[name] == 1:
+                del said[name]
+        if (seed := self.seed(seeds)) is not None:
+            said["seed"] = seed
         if len(seeds) > 1:
             said["n"] = len(seeds)
         try:
@@ -97,6 +105,10 @@ class Form:
                     {"role": m.role, "content": m.content} for m in request.messages
                 ]
             return json.dumps(said).encode()
+
+    def seed(self, seeds: Sequence[int]) -> int | None:
+        """The one seed of a request; None where the server takes none."""
+        return seeds[0] & (1 << self._seed_bits) - 1 if self._seed_bits else None
 
     def saw(self, asked: int, came: int) -> str:
         """Counts a request's choices; returns what was learned from them, mostly nothing."""
@@ -124,7 +136,7 @@ class Form:
         if "max_completion_tokens" in said and "max_tokens" in sent:
             return self._name("max_completion_tokens")
         if "n" in sent and (rejected.param == "n" or _N.search(said)):
-            if sent["temperature"] == 0:
+            if sent.get("temperature") == 0:
                 self._greedy_alone = True
                 return "it gives one greedy completion a request"
             return self._at_most(1)
@@ -132,6 +144,11 @@ class Form:
         if "seed" in sent and named and _WRONG.search(said):
             self._seed_bits = min(self._seed_bits, 31 if sent["seed"] >= 1 << 31 else 0)
             return f"it takes seeds of {self._seed_bits} bits"
+        for name in ("top_p", "temperature"):
+            named = rejected.param == name or re.search(rf"\b{name}\b", said)
+            if sent.get(name) == 1 and named and _WRONG.search(said):
+                self._left_out.add(name)
+                return f"it takes no {name}"
         return ""
 
     def _at_most(self, n: int) -> str:

@@ -42,10 +42,10 @@ class Window:
 class Limit:
     """How many requests may be under way."""
 
-    def __init__(self, ceiling: int) -> None:
-        """Begins modestly."""
+    def __init__(self, ceiling: int, start: float = START) -> None:
+        """Begins modestly, or where it is told to."""
         self.ceiling = float(ceiling)
-        self.now = min(START, self.ceiling)
+        self.now = min(start, self.ceiling)
         self._doubling = True
         self._quiet = 0
         self._share = 0.0

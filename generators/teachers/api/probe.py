@@ -1,10 +1,12 @@
 """Whether a teacher could answer, for `factory doctor`: the address, the key and the model's name.
 
-The openai client asks for the list of models, once. Not covered: whether the key may use the model,
-and limits of the account; only a completion shows that.
+The openai client asks for the list of models, and where that is well once more without the key:
+some servers show their list to everybody (OpenRouter), so that it says nothing about the key. Not
+covered: whether the key may use the model, and limits of the account; only a completion shows that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from generators.teachers.api.faults import short
 from generators.teachers.api.where import NO_KEY, Mask, client
@@ -23,12 +25,26 @@ class Probe:
     """What to do where it is not well."""
 
 
+NO_LIST = "reachable; it does not list its models"
+NO_ENTRY = "set OPENAI_API_KEY to a key that is valid there"
+UNTRIED = " (a list for everybody: the first request shows whether the key is taken)"
+
+
 def probe(model: str | None, address: str, key: str | None, timeout: float = 10.0) -> Probe:
     """Looks at an address, and for a model where one is named; never raises."""
     mask = Mask({"Authorization": f"Bearer {key or NO_KEY}"})
     try:
         with client(address, key, timeout=timeout) as made:
-            return _look(made, model, mask)
+            seen = _look(made, model, mask)
+        if (
+            not (seen.ok and key)
+            or seen.found == NO_LIST
+            or urlsplit(address).hostname == "api.openai.com"
+        ):
+            return seen
+        with client(address, None, timeout=timeout) as nobody:
+            public = _look(nobody, model, mask).ok
+        return replace(seen, found=f"{seen.found}{UNTRIED}") if public else seen
     except FactoryError as error:
         return Probe(False, mask(str(error)))
     except Exception as error:  # whatever the client cannot read must not end the doctor
@@ -47,9 +63,10 @@ def _look(made: object, model: str | None, mask: Mask) -> Probe:
         why = short(str(error.__cause__ or error))
         return Probe(False, mask(f"not reachable: {why}"), "check the address; is it running?")
     except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-        return Probe(False, mask(f"key refused: {short(error.message)}"), "set OPENAI_API_KEY")
+        return Probe(False, mask(f"key refused: {short(error.message)}"), NO_ENTRY)
     except openai.NotFoundError:
-        return Probe(True, "reachable; it does not list its models")
+        advice = "" if "/v" in made.base_url.path else "mostly the address ends in /v1"
+        return Probe(True, NO_LIST, advice)
     except openai.APIStatusError as error:
         return Probe(False, mask(f"status {error.status_code}: {short(error.message)}"))
     if model is None:

@@ -19,6 +19,10 @@ from generators.teachers.api.reasoning import of_fields, of_parts, of_tags
 
 REASON = 64
 """Characters kept of a finish reason."""
+CHOICES = 1024
+"""Choices of a response that are looked at."""
+USAGE = 2**40
+"""Tokens of a response that cannot be; what says more counts as said nothing."""
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ class Answer:
     choices: list[Choice]
     """At least one, in the order of their index."""
     prompt_tokens: int | None
-    """Of the request; None where the server does not say."""
+    """Of the request; None where the server does not say, or says that there are none."""
     tokens: int | None
     """Of all completions together; None where the server does not say."""
 
@@ -56,12 +60,12 @@ def read(body: bytes) -> Answer | Fault | Rejected | Refused:
         if said.get("error"):
             return of_error(said["error"])
         return Fault("choices", "missing" if "choices" not in said else f"{found!r:.60}")
-    choices = [choice for one in _in_order(found) if (choice := _choice(one)) is not None]
+    choices = [choice for one in _in_order(found[:CHOICES]) if (choice := _choice(one)) is not None]
     if not choices:
         return Fault("choices", f"malformed: {found!r:.60}")
     usage = said.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    return Answer(choices, _count(usage, "prompt_tokens"), _tokens(usage))
+    return Answer(choices, _count(usage, "prompt_tokens") or None, _tokens(usage))
 
 
 def _loads(body: bytes) -> Any:
@@ -76,7 +80,7 @@ def _loads(body: bytes) -> Any:
 
 def _count(usage: dict[str, Any], name: str) -> int | None:
     found = usage.get(name)
-    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found < USAGE:
         return None
     return found
 

@@ -28,12 +28,12 @@ def parse(spec: str) -> tuple[str, list[str]]:
     parts = _AT.split(rest, maxsplit=1)
     model = parts[0]
     if kind != KIND or not colon or not model or model != model.strip():
-        raise InputError(f"{EXPECTED}, got {spec!r}")
+        raise InputError(f"{EXPECTED}, got {_shown(spec)!r}")
     if len(parts) == 1:
         behind = model.rpartition("@")[2]
         if model.endswith("@") or ("@" in model and (_HOST.fullmatch(behind) or "://" in behind)):
             raise InputError(
-                f"{EXPECTED}, got {spec!r}: an address begins with http:// or https://"
+                f"{EXPECTED}, got {_shown(spec)!r}: an address begins with http:// or https://"
             )
         from generators.teachers.api.where import default_address
 
@@ -66,7 +66,7 @@ def address(url: str) -> str:
 
 def _shown(url: str) -> str:
     """The address without what may be secret."""
-    return re.sub(r"//[^/@]*@", "//...@", url.partition("?")[0])[:200]
+    return re.sub(r"(?<=//)[^/@]*@|(?<=@)[^/@]*:[^/@]*@", "...@", url.partition("?")[0])[:200]
 
 
 def identity(model: str, addresses: list[str]) -> str:

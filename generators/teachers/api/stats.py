@@ -37,6 +37,13 @@ class Stats:
     """What the server taught about how it wants to be asked."""
 
     @property
+    def said(self) -> list[str]:
+        """Lines for the user: which address of several refuses us and why, and what was learned."""
+        refused = [address.refused for address in self.addresses if address.refused is not None]
+        others = refused if len(refused) < len(self.addresses) else []  # else it is the error
+        return [*others, *(f"about the server: {one}" for one in self.learned)]
+
+    @property
     def in_flight(self) -> int:
         """Requests under way now."""
         return sum(address.in_flight for address in self.addresses)

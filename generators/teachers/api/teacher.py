@@ -27,6 +27,7 @@ from generators.teachers.api.address import Address, Cost, Outcome
 from generators.teachers.api.faults import Fault, Refused, Rejected
 from generators.teachers.api.form import Form
 from generators.teachers.api.line import Line
+from generators.teachers.api.pace import START
 from generators.teachers.api.reply import Answer
 from generators.teachers.api.spec import identity as named
 from generators.teachers.api.stats import Stats
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 TOKEN = 4096
 """Bytes of a body that a token may take: a word, and a list of alternatives to it if asked for."""
+LARGEST = 2**25
+"""Bytes of a body at most, since many may come at once; 32,000 tokens of text take a tenth."""
 PLAIN = (Message("user", "What is 1 + 1?"),)
 """A question that no server rejects for what it says."""
 
@@ -55,6 +58,7 @@ class ApiTeacher:
         key: str | None,
         settings: "EndpointSection",
         identity: str | None = None,
+        start: float = START,
     ) -> None:
         """Makes no request yet.
 
@@ -64,6 +68,8 @@ class ApiTeacher:
             key: Sent to all of them; None where none is needed.
             settings: How it is asked.
             identity: The teacher's content, by default model and addresses.
+            start: Requests that an address is asked with at first, before it has shown what it
+                bears.
 
         Raises:
             InputError: An address is not valid, or a setting that is the factory's own.
@@ -82,7 +88,7 @@ class ApiTeacher:
         self._headers: dict[str, str] = {}
         for url in addresses:
             base, self._headers = reach(url, key)  # the same headers for all of them
-            self._addresses.append(Address(base, settings))
+            self._addresses.append(Address(base, settings, start))
             self._ways[base] = (URL(f"{base}/{path}"), proxy_of(base))
         self._mask = Mask(self._headers)
         self.identity = identity or named(model, [a.url for a in self._addresses])
@@ -119,14 +125,33 @@ class ApiTeacher:
         seeds, most = request.seeds, self._form.most(request)
         if len(seeds) <= most:
             return await self._answer(request, seeds)
-        parts = [seeds[start : start + most] for start in range(0, len(seeds), most)]
-        tasks = [asyncio.ensure_future(self._answer(request, part)) for part in parts]
+        return await self._in_parts(request, most)
+
+    async def _in_parts(self, request: Request, most: int) -> list[Completion]:
+        """More seeds than a request may have; a part without an answer costs no other its own."""
+        parts = range(0, len(request.seeds), most)
+        answered: dict[int, Completion] = {}
+        failed: list[NoAnswer] = []
+
+        async def answer(start: int) -> None:
+            try:
+                made = await self._answer(request, request.seeds[start : start + most])
+                came = dict(enumerate(made))
+            except NoAnswer as error:
+                failed.append(error)
+                came = error.answered
+            answered.update({start + place: completion for place, completion in came.items()})
+
+        tasks = [asyncio.ensure_future(answer(start)) for start in parts]
         try:
-            return [one for part in await asyncio.gather(*tasks) for one in part]
+            await asyncio.gather(*tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if failed:
+            raise NoAnswer(str(failed[0]), answered)
+        return [answered[place] for place in range(len(request.seeds))]
 
     def close(self) -> None:
         """Frees the sockets; those of a loop that has ended are closed already."""
@@ -165,14 +190,15 @@ class ApiTeacher:
 
     async def _ask(self, work: Work, batch: list[int]) -> None:
         """One request for some of the seeds, and what follows from what came of it."""
-        body = self._form.body(work.request, [work.seeds[i] for i in batch])
+        seeds = [work.seeds[i] for i in batch]
+        body, seed = self._form.body(work.request, seeds), self._form.seed(seeds)
         work.sent(batch)
         outcome, address, seconds, probe = await self._exchange(work.request, body, len(batch))
         if isinstance(outcome, Answer):
             self._proven = True
             self._learn(self._form.saw(len(batch), len(outcome.choices)))
             self.stats.short += len(outcome.choices) < len(batch)
-            self._count(work.answered(batch, outcome, seconds))
+            self._count(work.answered(batch, outcome, seconds, seed))
         elif isinstance(outcome, Fault):
             await self._again(work, batch, outcome, probe=probe)
         elif isinstance(outcome, Refused):
@@ -193,7 +219,7 @@ class ApiTeacher:
         began = time.monotonic()
         try:
             url, proxy = self._ways[address.url]
-            most = 2**20 + TOKEN * request.max_tokens * wanted
+            most = min(LARGEST, 2**20 + TOKEN * request.max_tokens * wanted)
             response = await self._wire.post(url, proxy, body, most)
             if isinstance(response, Fault | Refused):
                 outcome = response
@@ -260,8 +286,8 @@ class ApiTeacher:
                 else:
                     self._rejected[shape] = (
                         f"{address.url} rejects every request made like this, also a plain "
-                        f"question: status {rejected.status}: {rejected.message}; "
-                        "see [endpoint] and [sample] of the recipe"
+                        f"question: status {rejected.status}: {rejected.message}; change the "
+                        f"setting it is about, with --set: {_SETTINGS}"
                     )
                     raise EndpointRefused(self._rejected[shape])
 
@@ -295,6 +321,7 @@ class ApiTeacher:
 
 
 _FREE = Cost()
+_SETTINGS = "sample.temperature=1, sample.top_p, sample.max_tokens, endpoint.extra.NAME"
 _ADVICE = {
     401: "; set OPENAI_API_KEY to a key that is valid there",
     402: "; the account has to be paid for",

@@ -17,7 +17,11 @@ from rsfactory.errors import InputError
 AGENT = "rsfactory"
 NO_KEY = "none"
 """Sent where there is no key: servers of one's own mostly ask for none."""
+LEAST = 4
+"""Letters of a secret that are worth hiding."""
 _HIDDEN = re.compile(r"\bsk-[\w*-]{6,}")
+_LOGIN = re.compile(r"[^\s/'\"(@]+:[^\s/'\"@]+@")
+"""Name and password before a host, of a proxy for one."""
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
@@ -92,10 +96,16 @@ class Mask:
         words = (r"auth", r"key", r"token", r"cookie", r"secret")
         secret = [v for k, v in headers.items() if any(word in k.lower() for word in words)]
         parts = {part for value in secret for part in (value, value.removeprefix("Bearer "))}
-        self._secret = sorted((p for p in parts if len(p) >= 4), key=len, reverse=True)
+        self._secret = sorted((p for p in parts if len(p) >= LEAST), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """The text without them."""
+        """The text without them, also where its end cuts one."""
         for word in self._secret:
             text = text.replace(word, "[key]")
-        return _HIDDEN.sub("[key]", text)
+        dots = "…" * text.endswith("…")
+        text = text.removesuffix("…")
+        for word in self._secret:
+            ends = (n for n in range(len(word) - 1, LEAST - 1, -1) if text.endswith(word[:n]))
+            if length := next(ends, 0):
+                text = f"{text[:-length]}[key]"
+        return _HIDDEN.sub("[key]", _LOGIN.sub("[key]@", text)) + dots

@@ -22,6 +22,7 @@ from rsfactory.errors import NoAnswer
 BASE, MOST = 0.5, 30.0
 CHARACTERS = 4
 ESTIMATED = "tokens estimated: the server sent no usage"
+NO_SEED = "sampled without a seed: the server takes none"
 
 
 class Work:
@@ -50,7 +51,9 @@ class Work:
         for i in batch:
             self._made[i] += 1
 
-    def answered(self, batch: list[int], answer: Answer, seconds: float) -> list[Completion]:
+    def answered(
+        self, batch: list[int], answer: Answer, seconds: float, seed: int | None
+    ) -> list[Completion]:
         """Books the choices on the first of the batch, each on one; the rest stays open."""
         choices = answer.choices[: len(batch)]
         sizes = [len(choice.text) + len(choice.reasoning or "") for choice in choices]
@@ -72,7 +75,10 @@ class Work:
                 reasoning=choice.reasoning,
                 requests=self._made[i],
                 seconds=seconds,
-                note=_note(choice.note, ESTIMATED) if estimated else choice.note,
+                seed=seed,
+                note=_note(
+                    choice.note, NO_SEED if seed is None else "", ESTIMATED if estimated else ""
+                ),
             )
             made.append(completion)
             self.completions[i] = completion

@@ -11,12 +11,14 @@ The port is a free one outside the range that the system gives to outgoing conne
 made here and handed to the server by its environment, so that no other user of the machine can ask
 it. Orphans of the server are adopted (a subreaper, on Linux), and all of them end with it: vLLM's
 engine processes go on when the server itself is killed. Its temporary files, sockets among them,
-lie in a folder of their own that is removed. Not covered: where this process is killed by SIGKILL,
-the server is ended by the kernel's signal, but the temporary folder stays.
+lie in a folder of their own that is removed. Where this process is killed by SIGKILL, the server is
+ended by the kernel's signal, and the next keeper removes the folder: a lock on it says that nobody
+is there any more.
 """
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import random
@@ -31,7 +33,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import psutil
 
@@ -45,6 +48,9 @@ TRIES = 3
 """Ports tried, where another program takes the one that was free."""
 PORTS = range(20000, 32768)
 """Below the range that Linux gives to outgoing connections by default."""
+
+PREFIX, LOCK = "vllm-", ".keeper"
+"""Of the temporary folder, and the file in it that a keeper and its server hold."""
 
 SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2)."""
@@ -67,7 +73,9 @@ class Server:
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(SUBREAPER, 1)
         self.ended = False
-        self._folder = tempfile.mkdtemp(prefix="vllm-")
+        sweep(Path(tempfile.gettempdir()))
+        self._folder = tempfile.mkdtemp(prefix=PREFIX)
+        self._held = _hold(Path(self._folder))
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
 
@@ -77,8 +85,9 @@ class Server:
         with self._lock:
             if not self.ended:
                 self._process = subprocess.Popen(
-                    bound, stdin=subprocess.DEVNULL, env={**env, "TMPDIR": self._folder}
-                )
+                    bound, stdin=subprocess.DEVNULL, env={**env, "TMPDIR": self._folder},
+                    pass_fds=(self._held.fileno(),),  # the lock is the server's, too
+                )  # fmt: skip
 
     def code(self, patience: float | None = None) -> int | None:
         """Its exit code, once it ended; waits so long for it (None: for ever)."""
@@ -98,6 +107,24 @@ class Server:
                 self.code(GRACE)
             _end_rest()
             shutil.rmtree(self._folder, ignore_errors=True)
+            self._held.close()
+
+
+def sweep(place: Path) -> None:
+    """Removes the folders of keepers that were killed, and whose servers have ended."""
+    for lock in place.glob(f"{PREFIX}*/{LOCK}"):
+        with contextlib.suppress(OSError), lock.open() as file:  # held, another user's, or gone
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def _hold(folder: Path) -> IO[str]:
+    """A lock on a folder, which appears under its name when it is held."""
+    aside = folder / f"{LOCK}-"
+    file = aside.open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    aside.rename(folder / LOCK)
+    return file
 
 
 def _end_rest() -> None:

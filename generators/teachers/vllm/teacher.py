@@ -38,7 +38,7 @@ _WRAPPER = re.compile(r"EngineDeadError|Engine core initialization failed|see (r
 
 
 class VllmTeacher:
-    """Answers of a vLLM server. ``loading`` hears every few seconds how long it loads already."""
+    """Answers of a vLLM server. ``loading`` hears how long it loads already, at last None."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class VllmTeacher:
         *,
         settings: EndpointSection,
         adapter: Path | None = None,
-        loading: Callable[[float], None] | None = None,
+        loading: Callable[[float | None], None] | None = None,
         patience: float = PATIENCE,
         program: Sequence[str] | None = None,
     ) -> None:
@@ -60,7 +60,8 @@ class VllmTeacher:
             log: Where the server writes.
             settings: How it is asked.
             adapter: Folder of a LoRA adapter over the model, served without merging.
-            loading: Called from another thread while the server loads, with seconds.
+            loading: Called from another thread while the server loads, with seconds; with None
+                when it is healthy, or ended.
             patience: Seconds until it must be healthy.
             program: What to run instead of vLLM's server, with the same options.
 
@@ -149,7 +150,12 @@ class VllmTeacher:
         address, key = await asyncio.shield(asyncio.wrap_future(self._address))
         if self._api is None:
             self._api = ApiTeacher(
-                self._name, [address], key=key, settings=self.settings, identity=self.identity
+                self._name,
+                [address],
+                key=key,
+                settings=self.settings,
+                identity=self.identity,
+                start=self.settings.concurrency,  # ours alone, and made for that many
             )
         return self._api
 
@@ -169,19 +175,25 @@ class VllmTeacher:
         try:
             child.send(self._order)
             while "ended" not in (told := child.receive()):
-                if "loading" in told and self.loading is not None:
-                    self.loading(told["loading"])
+                if "loading" in told:
+                    self._tell(told["loading"])
                 if "address" in told:
+                    self._tell(None)
                     address.set_result((told["address"], told["key"]))
             death = f"the vLLM server {told['ended']}"
         except FactoryError:  # its keeper ended, or was closed
             death = "the keeper of the vLLM server ended"
         self._death = self._death or ChildDied(_words(death, self._log, since))
         if not address.done():
+            self._tell(None)
             address.set_exception(self._died())
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits in it
                 self._loop.call_soon_threadsafe(self._fail)
+
+    def _tell(self, seconds: float | None) -> None:
+        if self.loading is not None:
+            self.loading(seconds)
 
     def _fail(self) -> None:
         """Ends the requests under way; runs in their loop."""
@@ -220,7 +232,6 @@ def open_teacher(
     model: str,
     log: Path,
     settings: EndpointSection,
-    loading: Callable[[float], None] | None = None,
 ) -> VllmTeacher:
     """The teacher of ``vllm:MODEL``.
 
@@ -228,11 +239,10 @@ def open_teacher(
         model: ``embedded``, a Hub id, a model's folder or a LoRA adapter's.
         log: Where the server writes.
         settings: How it is asked.
-        loading: See `VllmTeacher`.
 
     Raises:
         InputError: There is no such model, or vLLM is not installed.
     """
     folder, adapter = command.locate(model)
     named = command.identity(folder, adapter)
-    return VllmTeacher(folder, named, log, settings=settings, adapter=adapter, loading=loading)
+    return VllmTeacher(folder, named, log, settings=settings, adapter=adapter)

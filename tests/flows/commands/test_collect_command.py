@@ -57,6 +57,18 @@ def test_one_document_and_the_files(
     assert not folder.exists()
 
 
+def test_a_budget_that_ends_says_what_there_is(factory: Callable, words: list[str]) -> None:
+    said = factory(*words, "--budget", "300tok", "--set", "endpoint.concurrency=1", "--json")
+    assert said.code == 3
+    assert "budget is used up" in said.json["error"]
+    assert [Path(name).exists() for name in said.json["files"]] == [True, True]
+    assert 0 < said.json["rounds"][0]["sampled"] < 40
+    assert [run["state"] for run in factory("status", "--json").json["runs"]] == ["stopped"]
+    again = factory(*words, "--budget", "300tok", "--set", "endpoint.concurrency=1")
+    assert "collected.jsonl" in again.out
+    assert again.err.strip().splitlines()[-1].startswith("the budget is used up")
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

@@ -46,6 +46,24 @@ def test_a_selected_row_that_was_not_trained_on_has_its_plain_prompt(
     }  # fmt: skip
 
 
+def test_export_for_training_with_a_chat_template(
+    factory: Factory, store: Store, tmp_path: Path
+) -> None:
+    out = tmp_path / "sft.jsonl"
+    assert factory("export-data", "made-1", "--out", str(out), "--chat").code == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    explained = {row["id"]: row for row in rows}[made_run.EXPLAINED.id]
+    assert explained["prompt"] == [
+        {"role": "user", "content": f"{made_run.P[1].prompt}\nWork it out."}
+    ]
+    assert explained["completion"] == [
+        {"role": "assistant", "content": made_run.EXPLAINED.completion}
+    ]
+    table = tmp_path / "sft.parquet"
+    assert factory("export-data", "made-1", "--out", str(table), "--chat").code == 0
+    assert pl.read_parquet(table).to_dicts() == rows
+
+
 def test_export_overwrites_only_when_told(factory: Factory, store: Store, tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
     out.write_text("mine")

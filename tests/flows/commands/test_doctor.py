@@ -23,10 +23,12 @@ class Models(BaseHTTPRequestHandler):
         """The only path there is."""
         self.server.asked.append(self.path)  # type: ignore[attr-defined]
         key = self.headers.get("Authorization")
-        status = 200 if key == f"Bearer {SECRET}" else 401
+        public = getattr(self.server, "public", False)
+        status = 200 if public or key == f"Bearer {SECRET}" else 401
+        status = status if self.path.startswith("/v1") else 404
         listed = [{"id": name, "object": "model"} for name in ("one", "two")]
         body: dict[str, Any] = {"object": "list", "data": listed}
-        if status == 401:
+        if status != 200:
             body = {"error": {"message": f"no such key: {key}"}}
         data = json.dumps(body).encode()
         self.send_response(status)
@@ -101,7 +103,22 @@ def test_what_is_found_at_an_address(
     if not ok:
         assert said.code == 1
     assert not key or key not in said.out + said.err
-    assert len(server.asked) == 1  # type: ignore[attr-defined]
+    assert len(server.asked) == (2 if ok else 1)  # type: ignore[attr-defined]
+
+
+def test_a_list_for_everybody_says_nothing_of_the_key(
+    factory: Factory, server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "public", True, raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-another-wrong-key")
+    seen = checks(factory("doctor", "--json", "--teacher", f"openai:one@{url(server)}"))
+    assert "the first request shows whether the key is taken" in seen["endpoint"]["found"]
+
+
+def test_an_address_without_its_path(factory: Factory, server: ThreadingHTTPServer) -> None:
+    seen = checks(factory("doctor", "--json", "--teacher", f"openai:one@{url(server)[:-3]}"))
+    assert seen["endpoint"]["found"].endswith("it does not list its models")
+    assert "/v1" in seen["endpoint"]["advice"]
 
 
 def test_the_environments_address(

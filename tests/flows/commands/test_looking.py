@@ -9,8 +9,8 @@ from typing import Any
 import made_run
 import pytest
 
-from rsfactory.records import Outcome
-from rsfactory.store import VERDICTS, Store
+from rsfactory.records import Outcome, PassRate
+from rsfactory.store import PASS_RATES, VERDICTS, Store
 
 Factory = Callable[..., Any]
 """The fixture ``factory``: words in, what was said out (`tests/flows/commands/conftest.py`)."""
@@ -33,6 +33,7 @@ def test_status_of_a_run(
         {
             "run": "made-1", "recipe": "star", "state": state, "round": int(done),
             "rounds": rounds, "accuracy": accuracy, "bytes": store.size(),
+            "selected": 2 if done else 0,
         }
     ]  # fmt: skip
     with store.lock():
@@ -93,6 +94,18 @@ def test_why_a_problem_by_key_and_by_row(factory: Factory, store: Store) -> None
     assert made_run.EXPLAINED.id in text
     assert "with the answer hinted" in text
     assert made_run.SOLVED.id not in text
+
+
+def test_why_a_problem_was_asked_no_further(factory: Factory, store: Store) -> None:
+    rate = PassRate(
+        id="q-1", problem_id=made_run.P[0].id, teacher="t", sampling="{}", round=1, asked=6,
+        correct=0, mean=0.0, low=0.0, high=0.39, stopped_by="hopeless", attempts=6,
+    )  # fmt: skip
+    store.write(PASS_RATES, 1, "x", [rate])
+    steps = factory("why", "made-1", made_run.P[0].id, "--json").json["steps"]
+    [ended] = [step for step in steps if step["rule"] == "ended by hopeless"]
+    assert ended["what"] == "round 1: asked 6 times, 0 right"
+    assert ended["evidence"] == "pass rate 0.00 (95% interval 0.00 to 0.39)"
 
 
 def test_why_a_held_out_problem(factory: Factory, store: Store) -> None:

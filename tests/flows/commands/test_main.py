@@ -37,6 +37,8 @@ def test_version(factory: Factory) -> None:
         (["stauts"], "Did you mean 'status'?"),
         (["run", "star", "--ronds", "3"], "'--rounds'"),
         (["run", "star", "--rounds", "three"], "'three' is not a valid integer"),
+        (["run", "collect", "--num-samples", "8"], "--set sample.num_samples=VALUE"),
+        (["run", "collect", "--teacher", "gpt-4"], "did you mean openai:gpt-4"),
         (["run"], "Missing argument 'RECIPE'"),
         (["run", "stra"], "did you mean 'star'?"),
         (["run", "star", "--rounds", "0"], "rounds: input should be greater than 0, got 0"),

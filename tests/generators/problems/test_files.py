@@ -41,6 +41,28 @@ def test_the_folder_is_not_in_the_key(tmp_path: Path) -> None:
     assert ids[0] == ids[1]
 
 
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_spreadsheets_delimiter(tmp_path: Path, mark: str) -> None:
+    place = tmp_path / "sums.csv"
+    lines = ["question,answer", '"Which, a; or\tb?",2', "How many?,3"]
+    place.write_text("".join(mark.join(line.rsplit(",", 1)) + "\n" for line in lines))
+    found = [(p.prompt, p.answer) for p in open_source(str(place), seed=1).problems()]
+    assert found == [("Which, a; or\tb?", "2"), ("How many?", "3")]
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("Question,Right Answer", "--map problem=Question --map 'answer=Right Answer'"),
+        ("id,text of problem", "--map 'problem=text of problem' --map answer=COLUMN"),
+    ],
+)
+def test_columns_that_are_not_known_are_guessed(tmp_path: Path, header: str, says: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{header}\nx,1\n")
+    with pytest.raises(InputError, match=says):
+        open_source(str(tmp_path / "a.csv"), seed=1)
+
+
 BROKEN = [
     ("a.jsonl", b"", "is empty"),
     ("a.jsonl", b"\n \n", "is empty"),

@@ -27,6 +27,12 @@ def ids(problems) -> list[str]:
     return [problem.id for problem in problems]
 
 
+def test_repeated_problems_are_told() -> None:
+    told: list[str] = []
+    assert finite([MANY[0], MANY[1], MANY[0]], log=told.append).size == 1
+    assert told == ["1 row of t left out: the same problem came before"]
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(2, 700), st.integers(0, 5), st.sampled_from([None, 1, 40]))
 def test_held_out_and_training_problems_are_apart(size: int, seed: int, limit: int | None) -> None:

@@ -77,7 +77,7 @@ def test_the_users_verifier_wins() -> None:
 
 
 FAULTS = [
-    ({"Body": "x", "Answer": 1}, {}, "has the columns Body, Answer.*--map problem=COLUMN"),
+    ({"Body": "x", "Answer": 1}, {}, "Body, Answer.*--map problem=Body --map answer=Answer"),
     ({"question": {"text": "x"}}, {}, r"question\.text"),
     ({"q": 1}, {"problem": "q"}, "needs the first two"),
     ({"q": 1}, {"problem": "q", "gold": "q"}, "needs the first two"),

@@ -73,6 +73,7 @@ def test_a_row_comes_before_the_user_before_the_card_before_the_format() -> None
     assert read({**GSM, "provenance": "by Ann"}, said=user).provenance == "by Ann"
     for nothing in (None, "", [], 3):
         assert read({**GSM, "licence": nothing}, said=user).licence == "MIT"
+    assert read({**GSM, "licence": "half \ud83d"}).licence == "half ?"  # a row holds whole letters
 
 
 def test_columns_of_the_users_own_names() -> None:

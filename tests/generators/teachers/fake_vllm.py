@@ -3,7 +3,8 @@
 It takes vLLM's options, starts an engine process as vLLM does (one that ignores SIGTERM and does
 not notice that its parent ends), answers /health, /v1/models and requests, and fails on demand by
 the environment variable FAKE_VLLM: ``refuse`` (ends while it loads), ``never`` (never healthy),
-``slow`` (healthy after a second), ``die`` (ends at the first request), ``stuck`` (never answers).
+``slow`` (healthy after a second), ``slower`` (after seven), ``die`` (ends at the first request),
+``stuck`` (never answers), ``full`` (answers when 200 requests wait).
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 ENGINE = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
 LOCK = threading.Lock()
 MODE = os.environ.get("FAKE_VLLM", "")
+FULL = threading.Barrier(200)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,6 +46,8 @@ class Handler(BaseHTTPRequestHandler):
                 os._exit(9)
         if MODE == "stuck":
             time.sleep(600)
+        if MODE == "full":
+            FULL.wait(20)
         message = {"role": "assistant", "content": f"fake {body['seed']}"}
         choice = {"index": 0, "message": message, "text": "plain", "finish_reason": "stop"}
         usage = {"prompt_tokens": 3, "completion_tokens": 2}
@@ -87,7 +91,8 @@ def main() -> None:
         sys.exit("RuntimeError: Engine core initialization failed. See root cause above.")
     if MODE == "never":
         time.sleep(600)
-    time.sleep(1 if MODE == "slow" else 0)
+    time.sleep({"slow": 1, "slower": 7}.get(MODE, 0))
+    ThreadingHTTPServer.request_queue_size = 256
     ThreadingHTTPServer(("127.0.0.1", options.port), Handler).serve_forever()
 
 

@@ -184,6 +184,48 @@ def test_rows_that_take_a_free_place_say_what_they_say_alone(
     assert any(len(places) < 4 for places in fills[:-1])
 
 
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("shared", [0, 9])
+def test_rows_that_come_while_others_are_decoded_say_what_they_say_alone(
+    llama, monkeypatch: pytest.MonkeyPatch, shared: int, plain: bool
+) -> None:
+    lengths = [1, 5, 30, 2, 9, 14, 3, 1, 22, 7, 7, 200, 4]
+    limits = [70, 3, 1, 9, 63, 30, 1, 2, 50, 0, 20, 5, 41]
+
+    def asked() -> list[Row]:
+        made = rows(lengths, shared, temperature=1.0)
+        for row, limit in zip(made, limits, strict=True):
+            row.max_tokens = limit
+        made[4].tokens = made[4].tokens[1:]  # begins otherwise
+        return made
+
+    decoder = (decoders.PlainDecoder if plain else decoders.SharedPrefixDecoder)(
+        copy.deepcopy(llama)
+    )
+    alone = [texts(decoder, [row])[0] for row in asked()]
+    monkeypatch.setattr(local_engine, "BATCH", 4)
+    together = asked()
+    coming = iter([together[:3], together[3:6], [], *([row] for row in together[6:])])
+    steps = waits = 0
+
+    def arrivals(wait: bool) -> list[Row]:
+        nonlocal waits
+        waits += wait
+        if wait or steps % 4 == 0:
+            return next((some for some in coming if some or not wait), [])
+        return []
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    local_engine.serve(decoder, arrivals, STOP, step)
+    assert [row.sampled for row in together] == alone
+    assert all(row.finish_reason for row in together)
+    assert next(coming, None) is None
+    assert waits < len(together)
+
+
 def frequencies(logits: list[float], temperature: float, top_p: float, count: int = 4000):
     asked = [
         Row(tokens=[1], seed=seed, temperature=temperature, top_p=top_p, max_tokens=1)

@@ -139,3 +139,61 @@ def test_a_stream_says_in_pieces_what_complete_says_at_once(
     )  # fmt: skip
     assert "".join(pieces) == whole.text
     assert len(pieces) > 2
+
+
+def test_streaming_answers_each_request_when_it_ends(teacher: LocalTeacher) -> None:
+    short = [request(f"number {i}", seeds=(i, i + 50)) for i in range(5)]
+    long = request("long", max_tokens=1500, temperature=2.0)
+    expected = ask(teacher, *short)
+
+    async def staggered():
+        with teacher.streaming() as answers:
+            waiting = asyncio.ensure_future(answers.complete(long))
+            first = [await answers.complete(asked) for asked in short]  # one after the other
+            together = await asyncio.gather(*map(answers.complete, short))
+            early = not waiting.done()
+            return early, first, together, await waiting
+
+    early, first, together, [last] = asyncio.run(staggered())
+    assert early
+    assert [[c.text for c in group] for group in first] == [[c.text for c in g] for g in expected]
+    assert together == first
+    assert last.tokens > 100
+    pid = teacher._child.pid
+    assert ask(teacher, *short) == expected  # the same child goes on as before
+    assert teacher._child.pid == pid
+
+
+def test_a_child_that_dies_fails_what_streams(teacher: LocalTeacher) -> None:
+    async def killed():
+        with teacher.streaming() as answers:
+            waiting = [
+                asyncio.ensure_future(answers.complete(request(f"{i}", max_tokens=1500)))
+                for i in range(3)
+            ]
+            await asyncio.sleep(0.05)
+            os.kill(teacher._child.pid, 9)
+            failures = await asyncio.gather(*waiting, return_exceptions=True)
+            later = await asyncio.gather(answers.complete(request("x")), return_exceptions=True)
+            return [*failures, *later]
+
+    failures = asyncio.run(killed())
+    assert [type(failure) for failure in failures] == [ChildDied] * 4
+    assert "signal 9" in str(failures[0])
+    assert ask(teacher, request("again"))[0][0].tokens >= 1
+
+
+def test_leaving_a_stream_early_ends_the_child_at_once(teacher: LocalTeacher) -> None:
+    async def given_up(pids: list[int]):
+        with teacher.streaming() as answers:
+            pids.append(teacher._child.pid)
+            await asyncio.wait_for(answers.complete(request("x", max_tokens=1500)), 0.05)
+
+    pids: list[int] = []
+    began = time.monotonic()
+    with pytest.raises(TimeoutError):
+        asyncio.run(given_up(pids))
+    assert time.monotonic() - began < 10
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids[0], 0)
+    assert ask(teacher, request("again"))[0][0].tokens >= 1

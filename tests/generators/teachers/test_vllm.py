@@ -153,6 +153,14 @@ def test_nobody_else_can_ask_it_and_its_key_is_not_shown(opened: Open, note, tmp
     assert noted["port"] in keeper.PORTS
 
 
+def test_a_server_of_ours_is_asked_for_all_it_takes_at_once(opened: Open, note) -> None:
+    teacher = opened("full")
+    answers = ask(teacher, *(request(seed) for seed in range(200)))
+    assert [[one.text for one in group] for group in answers] == [[f"fake {s}"] for s in range(200)]
+    assert teacher.stats is not None
+    assert teacher.stats.requests == 200
+
+
 def test_a_server_that_cannot_load_fails_every_request_with_the_cause(opened: Open, note) -> None:
     teacher = opened("refuse")
     answers = ask(teacher, request(1), request(2))
@@ -174,11 +182,12 @@ def test_a_server_that_is_never_healthy_is_given_up(opened: Open, note) -> None:
 
 
 def test_it_says_that_it_is_still_loading(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[float] = []
+    told: list[float | None] = []
     teacher = opened("never", loading=told.append, patience=6.0)
     [answer] = ask(teacher, request(1))
     assert told, answer
     assert 5 <= told[0] < 6.5
+    assert told[-1] is None
 
 
 @pytest.mark.parametrize("who", ["server", "keeper", "itself"])
@@ -209,7 +218,23 @@ def test_a_server_that_dies_fails_the_requests_under_way_at_once(
         wait_for(lambda: nothing_left(noted))
     else:
         os.kill(noted["engine"], signal.SIGKILL)
-        Path(noted["folder"]).rmdir()
+        folder = Path(noted["folder"])
+        assert folder.exists()
+        keeper.sweep(folder.parent)
+        assert not folder.exists()
+
+
+def test_folders_in_use_and_those_of_others_stay(tmp_path: Path) -> None:
+    mine = tmp_path / f"{keeper.PREFIX}1"
+    for folder in (mine, tmp_path / f"{keeper.PREFIX}2", tmp_path / "other"):
+        folder.mkdir()
+    (tmp_path / "other" / keeper.LOCK).touch()
+    held = keeper._hold(mine)
+    keeper.sweep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    held.close()
+    keeper.sweep(tmp_path)
+    assert {place.name for place in tmp_path.iterdir()} == {f"{keeper.PREFIX}2", "other"}
 
 
 def test_a_request_that_is_cancelled_stays_cancelled(opened: Open) -> None:

@@ -3,8 +3,9 @@
 import pytest
 
 from generators.teachers.api import work
+from generators.teachers.api.faults import Rejected
 from generators.teachers.api.form import SHORT, SHORT_PROVEN, Form
-from rsfactory.errors import InputError, NoAnswer
+from rsfactory.errors import EndpointRefused, InputError, NoAnswer
 from rsfactory.recipe import EndpointSection
 from tests.faulty_server import Asked, serving, text_of
 from tests.generators.teachers.api.asking import ask, one, request, teacher
@@ -21,6 +22,7 @@ def test_n_in_one_request() -> None:
         assert [g.text for g in got] == [text_of(11, place) for place in range(4)]
         assert [g.prompt_tokens for g in got] == [10, 0, 0, 0]
         assert sum(g.tokens for g in got) == 28
+        assert [g.seed for g in got] == [11] * 4
         assert [(a.seed, a.body["n"]) for a in server.seen] == [(11, 4)]
         assert asked.per_request == 4
 
@@ -32,6 +34,7 @@ def test_more_seeds_than_a_request_may_have() -> None:
             text_of(1), text_of(1, 1), text_of(3), text_of(3, 1), text_of(5),
         ]  # fmt: skip
         assert sorted(server.asked) == [1, 3, 5]
+        assert [g.seed for g in got] == [1, 1, 3, 3, 5]
 
 
 @pytest.mark.parametrize(("gives", "learned"), [(1, 1), (3, 3)])
@@ -84,6 +87,8 @@ def test_order_and_repetitions(fault: str) -> None:
         ("max_tokens", "'max_tokens' unsupported: use 'max_completion_tokens'", "_completion_"),
         ("n", "'n' : number must be at most 1", "gives 1"),
         ("seed", "Extra inputs are not permitted: seed", "seeds of 0 bits"),
+        ("top_p", "Unsupported parameter: 'top_p' is not supported with this model.", "no top_p"),
+        ("top_p", "`temperature` and `top_p` cannot both be specified", "no top_p"),
     ],
 )  # fmt: skip
 def test_a_400_that_names_a_field(field: str, message: str, lesson: str) -> None:
@@ -92,19 +97,41 @@ def test_a_400_that_names_a_field(field: str, message: str, lesson: str) -> None
         got = one(asked, 1, 2)
         assert [g.finish_reason for g in got] == ["stop", "stop"]
         assert lesson in asked.stats.learned[0]
-        one(asked, 3)
+        [after] = one(asked, 3)
+        assert (after.note, after.seed) == ((work.NO_SEED, None) if field == "seed" else ("", 3))
         assert field not in server.seen[-1].body
         assert sum(field in a.body for a in server.seen) == 1
         if field == "max_tokens":
             assert server.seen[-1].body["max_completion_tokens"] == 100
 
 
+def only_ones(asked: Asked) -> str | None:
+    """A reasoning model's server: no temperature but 1, and no top_p."""
+    if asked.body.get("temperature", 1) != 1:
+        return "status 400 Unsupported value: 'temperature' does not support 0.7 with this model."
+    return "status 400 Unsupported parameter: 'top_p'" if "top_p" in asked.body else None
+
+
+def test_a_server_that_takes_ones_only() -> None:
+    with serving(plan=only_ones) as server, teacher(server.url) as asked:
+        with pytest.raises(EndpointRefused, match=r"does not support 0\.7.*sample\.temperature=1"):
+            one(asked, 1)
+        assert one(asked, 1, temperature=1.0)[0].finish_reason == "stop"
+        assert server.seen[-1].body["temperature"] == 1
+
+
+def test_what_was_asked_for_is_never_left_out() -> None:
+    form = Form("m", EndpointSection())
+    body = form.body(request(1, top_p=0.9), [1])
+    assert form.taught(Rejected(400, "Unsupported parameter: 'top_p'"), body) == ""
+
+
 def test_a_server_whose_seeds_are_short() -> None:
     message = "status 400 Invalid value at 'seed' (TYPE_INT32)"
     plan = lambda asked: message if asked.seed >= 1 << 31 else None  # noqa: E731
     with serving(plan=plan) as server, teacher(server.url) as asked:
-        one(asked, (5 << 40) + 77)
-        one(asked, (6 << 40) + 78)
+        got = [*one(asked, (5 << 40) + 77), *one(asked, (6 << 40) + 78)]
+        assert [g.seed for g in got] == [77, 78]
         assert [a.seed for a in server.seen[1:]] == [77, 78]
         assert asked.stats.learned == ["it takes seeds of 31 bits"]
 
@@ -129,6 +156,17 @@ def test_what_came_before_the_bound_is_not_lost() -> None:
         with pytest.raises(NoAnswer, match="3 requests") as ended:
             one(asked, 7, 8)
         assert {i: c.text for i, c in ended.value.answered.items()} == {0: text_of(7)}
+
+
+def test_a_part_without_an_answer_costs_no_other() -> None:
+    """Places are those of the request's seeds, not of the part's."""
+    plan = lambda asked: "html" if asked.seed in (1, 5) else None  # noqa: E731
+    with serving(plan=plan) as server, teacher(server.url, n=2, max_requests=2) as asked:
+        with pytest.raises(NoAnswer, match="2 requests") as ended:
+            one(asked, 1, 2, 3, 4, 5)
+        assert {i: c.text for i, c in ended.value.answered.items()} == {
+            2: text_of(3), 3: text_of(3, 1),
+        }  # fmt: skip
 
 
 def test_what_a_body_says() -> None:

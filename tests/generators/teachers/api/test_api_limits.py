@@ -194,6 +194,8 @@ def test_an_address_that_refuses_is_left_to_the_other() -> None:
         with teacher(shut.url, server.url) as asked:
             assert len(ask(asked, *(request(seed) for seed in range(50)))) == 50
             assert asked.stats.limits[shut.url] == 0
+            [said] = asked.stats.said
+            assert said.startswith(f"{shut.url} refuses: status 401")
         with teacher(shut.url, f"{server.url}/../nowhere", server.url) as asked:
             assert one(asked)[0].finish_reason == "stop"
         with teacher(shut.url) as asked, pytest.raises(EndpointRefused, match="401"):

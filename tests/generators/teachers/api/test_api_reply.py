@@ -1,6 +1,7 @@
 """Bodies to answers, statuses to meanings, reasoning out of every place it stands in."""
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -142,6 +143,15 @@ def test_choices_that_all_have_index_0_are_different_completions() -> None:
     assert [one.text for one in answer.choices] == ["a", "b", "c"]
 
 
+def test_a_hundred_thousand_choices_take_no_time() -> None:
+    choices = [{"index": 0, "message": {"content": str(i)}} for i in range(100_000)]
+    began = time.monotonic()
+    answer = read(json.dumps({"choices": choices}).encode())
+    assert time.monotonic() - began < 5
+    assert isinstance(answer, Answer)
+    assert [one.text for one in answer.choices[:3]] == ["0", "1", "2"]
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3)
@@ -168,6 +178,7 @@ def test_reading_never_raises(said: Any) -> None:
         ({"completion_tokens": 5}, 5),
         ({"completion_tokens": True}, None),
         ({"completion_tokens": 5, "completion_tokens_details": None}, 5),
+        ({"completion_tokens": 2**63}, None),  # no column holds it
         # Reasoning within the completion's tokens, and beside them.
         ((2, 5, 3, 7), 5),
         ((2, 5, 3, 10), 8),
@@ -183,6 +194,13 @@ def test_tokens_of_the_reasoning_are_counted_once(usage: Any, tokens: int | None
     answer = read(json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode())
     assert isinstance(answer, Answer)
     assert answer.tokens == tokens
+
+
+def test_a_prompt_of_no_tokens_is_not_counted() -> None:
+    usage = {"prompt_tokens": 0, "completion_tokens": 5}
+    answer = read(json.dumps({"choices": [{"message": {"content": "x"}}], "usage": usage}).encode())
+    assert isinstance(answer, Answer)
+    assert answer.prompt_tokens is None
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 100), min_size=1, max_size=9))
@@ -208,6 +226,7 @@ def test_shares_add_up(total: int, sizes: list[int]) -> None:
         (403, '{"error": {"message": "no access"}}', Refused(403, "no access")),
         (405, "", Refused(405, "")),
         (301, "", Refused(301, "it redirects to another address; give that one")),
+        (400, '{"error": "half \\ud83d, \\u001b[2J"}', Rejected(400, "half �, �[2J")),
         (500, "x" * 9999, Fault("status 500", "x" * (MESSAGE - 1) + "…")),
     ],
 )  # fmt: skip

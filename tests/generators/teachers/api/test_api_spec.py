@@ -60,6 +60,8 @@ def test_the_address_is_the_clients_own(monkeypatch: pytest.MonkeyPatch) -> None
         ("openai:m@http://h:x/v1", "not valid"),
         ("openai:m@http://h/v1?key=1", "more than a path"),
         ("openai:m@http://me:secret@h/v1", "name or password"),
+        ("openai:m@http://secret@h/v1", "name or password"),
+        ("openai:m@me:secret@h:80/v1", "begins with http://"),
     ],
 )
 def test_what_is_no_name(spec: str, why: str) -> None:
@@ -139,6 +141,21 @@ def test_secrets_are_hidden() -> None:
     mask = Mask({"Authorization": "Bearer abcd-1234", "X-Api-Key": "other-key", "Accept": "json"})
     said = "key abcd-1234, other-key, sk-proj-abc***xyz, json"
     assert mask(said) == "key [key], [key], [key], json"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("407, url='http://bob:hunter2@proxy:3128'", "407, url='http://[key]@proxy:3128'"),
+        ("bob:hunter2@proxy:3128", "[key]@proxy:3128"),
+        ("your key is abcd-12…", "your key is [key]…"),  # cut in its middle
+        ("your key is abcd", "your key is [key]"),
+        ("it is a", "it is a"),
+        ("write to me@example.com: now", "write to me@example.com: now"),
+    ],
+)
+def test_names_passwords_and_beginnings_of_secrets_are_hidden(said: str, shown: str) -> None:
+    assert Mask({"Authorization": "Bearer abcd-1234"})(said) == shown
 
 
 def test_proxies_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
