@@ -6,10 +6,11 @@ the old limit cut off (attempt 1, 2, ... of the same index), and the answers tha
 the same question, prompt, teacher, settings and seed are taken over (`sample.reuse`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -62,16 +63,14 @@ def next_index(run: Run, round: int, *, hinted: bool) -> dict[str, int]:
 
 def known(run: Run, asking: Asking, max_tokens: int) -> dict[str, dict[int, Known]]:
     """Problem -> place behind its first index -> what the store has, the newest attempt of it."""
-    rows = _asked_so(run.store, asking.round, asking).join(
-        newest_verdicts(run.store, asking.round),
-        left_on="id", right_on="candidate_id", how="left",
-    )  # fmt: skip
-    redo = (pl.col("finish_reason") == "length") & (pl.col("max_tokens") < max_tokens)
-    rows = rows.sort("attempt").select("problem_id", "index", "attempt", "outcome", redo=redo)
+    outcomes = dict(newest_verdicts(run.store, asking.round).iter_rows())
     found: dict[str, dict[int, Known]] = {}
-    for problem, index, attempt, outcome, again in rows.iter_rows():
-        place = index - asking.first_index.get(problem, 0)
-        found.setdefault(problem, {})[place] = _there(attempt, outcome, again)
+    for row in _asked_so(run.store, asking.round, asking):
+        place = row["index"] - asking.first_index.get(row["problem_id"], 0)
+        places = found.setdefault(row["problem_id"], {})
+        if place not in places or places[place].attempt <= row["attempt"]:
+            redo = row["finish_reason"] == "length" and row["max_tokens"] < max_tokens
+            places[place] = _there(row["attempt"], outcomes.get(row["id"]), redo)
     return found
 
 
@@ -91,12 +90,12 @@ def reuse(run: Run, asking: Asking, problems: Sequence[Problem], most: int) -> N
     """
     for name in run.recipe.sample.reuse:
         other = other_run(run.store.folder, name)
-        mine = set(_asked_so(run.store, asking.round, asking)["id"])
+        mine = {row["id"] for row in _asked_so(run.store, asking.round, asking)}
         wanted, fits = ById(problems), 0
         for round in (r for r in other.rounds(CANDIDATES) if r > 0):
             ids = {
                 row["id"]
-                for row in _asked_so(other, round, asking).iter_rows(named=True)
+                for row in _asked_so(other, round, asking)
                 if row["id"] in mine
                 or (
                     row["problem_id"] in wanted
@@ -129,21 +128,21 @@ def refuse_growing_groups(
         )
 
 
-def _asked_so(store: Store, round: int, asking: Asking) -> pl.DataFrame:
-    """Columns of the candidates that were asked like this."""
-    rows = store.columns(CANDIDATES, round, _COLUMNS)
-    return rows.filter(
-        (pl.col("teacher") == asking.teacher)
-        & (pl.col("sampling") == asking.sampling)
-        & (pl.col("hinted") == asking.hinted)
-    )
+def _asked_so(store: Store, round: int, asking: Asking) -> Iterator[dict[str, Any]]:
+    """Columns of the candidates that were asked like this, a shard in memory at a time."""
+    for rows in store.frames(CANDIDATES, round, _COLUMNS):
+        yield from rows.filter(
+            (pl.col("teacher") == asking.teacher)
+            & (pl.col("sampling") == asking.sampling)
+            & (pl.col("hinted") == asking.hinted)
+        ).iter_rows(named=True)
 
 
-def _fits(row: dict[str, object], asking: Asking, problem: Problem, most: int) -> bool:
+def _fits(row: dict[str, Any], asking: Asking, problem: Problem, most: int) -> bool:
     """Whether another run's candidate is one of ours, by its key."""
-    place = int(str(row["index"])) - asking.first_index.get(problem.id, 0)
-    planned = asking.planned(problem, place, int(str(row["attempt"])))
-    return 0 <= place < most and planned.id == row["id"]
+    place = row["index"] - asking.first_index.get(problem.id, 0)
+    planned = asking.planned(problem, place, row["attempt"])
+    return 0 <= place < most and bool(planned.id == row["id"])
 
 
 def _take_over(run: Run, other: Store, their_round: int, round: int, ids: set[str]) -> None:

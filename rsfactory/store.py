@@ -188,16 +188,22 @@ class Store:
             StoreError: A shard is damaged or has another schema.
         """
         pinned = {name: kind for name, kind in schema(table.record).items() if name in names}
-        frames = [pl.DataFrame(schema=pinned)]
-        later = later_columns(table.record)
+        empty = pl.DataFrame(schema=pinned)
+        return pl.concat([empty, *self.frames(table, round, names)], how="diagonal")
+
+    def frames(self, table: Table[Any], round: int, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """The same, a shard at a time; columns that came later may be missing in older ones.
+
+        Raises:
+            StoreError: A shard is damaged or has another schema.
+        """
+        wanted, later = [n for n in schema(table.record) if n in names], later_columns(table.record)
         for path in self.shards(table, round):
             with _reading(path):
                 there = pl.read_parquet_schema(path)
-                asked = [name for name in pinned if name in there or name not in later]
-                frames.append(
-                    pl.read_parquet(path, columns=asked, glob=False, hive_partitioning=False)
-                )
-        return pl.concat(frames, how="diagonal")
+                asked = [name for name in wanted if name in there or name not in later]
+                frame = pl.read_parquet(path, columns=asked, glob=False, hive_partitioning=False)
+            yield frame
 
     def answers(self, round: int) -> Journal[records.Candidate]:
         """The journal of a round's answers that are in no shard yet."""
