@@ -5,13 +5,13 @@
 The teacher is the embedded model after the star recipe's cold start on sums of five digits, or with
 ``--model`` a later checkpoint of such a run. It is asked by `factory run collect` for two sets of
 problems: sums of two to seven digits, of every difficulty, as training sets are, and sums of five
-alone. Each set is asked with the same seed for 8 candidates of each problem (`fixed`), and until one
-or two are right (`correct`; also with `hopeless`), with bounds of 8 and more. What is compared at an
-equal number of solved problems, and of accepted traces (correct ones, at most one or two a problem;
-duplicates count, since the teacher's sums differ little), is the tokens sampled. Between two bounds
-tokens are interpolated in the count. `possible` is the ratio of the best rule there is for problems
-whose rates nobody knows beforehand (benchmarks/adaptive_bound.py), their beta distribution taken
-from the fixed run's counts by its moments.
+alone. Each set is asked with the same seed for 8 candidates of each problem (`fixed`), and until
+one or two are right (`correct`; also with `hopeless`), with bounds of 8 and more. What is compared
+at an equal number of solved problems, and of accepted traces (correct ones, at most one or two a
+problem; duplicates count, since the teacher's sums differ little), is the tokens sampled. Between
+two bounds tokens are interpolated in the count. `possible` is the ratio of the best rule there is
+for problems whose rates nobody knows beforehand (benchmarks/adaptive_bound.py), their beta
+distribution taken from the fixed run's counts by its moments.
 
 Candidates have the seeds that their places give them, so that both ways see nearly the same texts
 (they move in the last digits with the shape of a batch). A prompt is paid for every candidate by
