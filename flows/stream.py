@@ -9,6 +9,8 @@ judge, only the candidates are written here.
 import asyncio
 import contextlib
 import gc
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -159,7 +161,8 @@ class Books:
         """Does the work; how far it is is shown all the time, also where nothing comes."""
         showing = asyncio.ensure_future(self._showing())
         try:
-            await work
+            with _terminated_as_interrupted():
+                await work
         finally:
             showing.cancel()
 
@@ -201,6 +204,24 @@ def _loop() -> "Callable[[], asyncio.AbstractEventLoop] | None":
         return None
     make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return make
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM cancels the loop's work, as its runner has SIGINT do; for an end like after Ctrl-C.
+
+    As an exception wherever the loop is just then, it may be lost in a callback that nobody awaits.
+    """
+    interrupted = signal.getsignal(signal.SIGINT)
+    # In the background of a script SIGINT is ignored; SIGTERM must not be.
+    if threading.current_thread() is not threading.main_thread() or not callable(interrupted):
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -7,14 +7,11 @@ JSON document is on standard output, also for an error; all else goes to standar
 import contextlib
 import importlib
 import json
-import math
 import os
 import shlex
 import signal
 import sys
-import time
 from collections.abc import Mapping, Sequence
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -88,8 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.pop("FACTORY_SANDBOX", None)  # a recipe says it, not the shell
     with contextlib.suppress(ValueError):  # not in the main thread
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(words, prog_name="factory", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -101,26 +97,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         more = {} if error.result is None else error.result.to_json()
         fail(str(error), error.exit_code, words, more)
     except Exception as error:  # a fault of ours: the traceback is shown, and JSON stays JSON
+        if _interrupted(error):
+            fail(_stopped(words), Stopped.exit_code, words)
         if "--json" in words:
             print(json.dumps({"error": f"{type(error).__name__}: {error}", "exit": 1}))
         raise
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Ends the work; one more within `ENDING` seconds changes nothing.
-
-    Two come together from a second Ctrl-C, or from a shell and what it runs in. The second would
-    break the end of the first: children that are closed, locks that are given back.
-    """
-    global _interrupted
-    if time.monotonic() - _interrupted > ENDING:
-        _interrupted = time.monotonic()
-        raise KeyboardInterrupt
-
-
-ENDING = 5.0
-"""Seconds that an end may take before another signal interrupts that, too."""
-_interrupted = -math.inf
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether an error came of a second signal: it breaks a lock that the first one's end holds."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
 
 
 def _stopped(words: Sequence[str]) -> str:

@@ -97,6 +97,21 @@ def test_two_signals_are_one(
     assert code in (3, -second)  # the other one: all was done, and the interpreter about to end
 
 
+def test_in_the_background_of_a_script_it_can_be_ended(
+    server: FaultyServer, tmp_path: Path
+) -> None:
+    problems(tmp_path / "problems.jsonl", SMALL.problems)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it puts there
+    try:
+        run = start(command(server.url, tmp_path, SMALL), tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_for(server, 40)
+    run.send_signal(signal.SIGTERM)
+    assert run.wait(20) == 3
+    assert len(server.seen) < SMALL.candidates
+
+
 def test_two_at_once_take_turns(server: FaultyServer, tmp_path: Path) -> None:
     problems(tmp_path / "problems.jsonl", SMALL.problems)
     words = command(server.url, tmp_path, SMALL)
