@@ -8,11 +8,14 @@ answers.
 Only requests made by this run count: traces that exist and answers of other runs cost nothing. A
 request for several candidates is counted with the first of them, which carries its prompt's tokens.
 Prices are those of the teacher: what the student answers in evaluations counts as tokens, and as
-money only where the student is the teacher. A server that gives fewer completions than asked for has
-such a request counted with each part of its answers, so that `requests` is a few too many until that
-is learned. Not covered: answers of several teachers with different prices (all count at those of the
-recipe), requests that a server did not take (they cost nothing, and are not among `requests`), seconds of a start that was killed, tokens
-of GRPO and of a judge, and time limits within a training, which is finished first.
+money only where the student is the teacher. A server that gives fewer completions than asked for
+has such a request counted with each part of its answers, so that `requests` is a few too many until
+that is learned.
+
+Not covered: answers of several teachers with different prices (all count at those of the recipe),
+requests that a server did not take (they cost nothing and are not among `requests`), seconds of a
+start that was killed, tokens of GRPO and of a judge, and time limits within a training, which is
+finished first.
 """
 
 import time
