@@ -7,7 +7,12 @@ behind it (a local teacher: one shard), and not a few hundred answers.
 Only requests made by this run count: traces that exist and answers of other runs cost nothing. A
 request for several candidates is counted with the first of them, which carries its prompt's tokens.
 Prices are those of the teacher: what the student answers in evaluations counts as tokens, and as
-money only where the student is the teacher. A judge has prices of its own. Not covered: the last
+money only where the student is the teacher. A judge has prices of its own. A server that gives
+fewer completions than asked for has such a request counted with each part of its answers, so that
+`requests` is a few too many until that is learned.
+
+Not covered: answers of several teachers with different prices (all count at those of the recipe),
+requests that a server did not take (they cost nothing and are not among `requests`), the last
 seconds of a start that was killed (`flows.clock`), tokens of GRPO, and time limits within a
 training, which is finished first.
 """
