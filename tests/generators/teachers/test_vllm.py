@@ -252,12 +252,13 @@ def test_a_request_that_is_cancelled_stays_cancelled(opened: Open) -> None:
 
 
 PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from generators.teachers.vllm import VllmTeacher
 from rsfactory.contracts import Message, Request
 from rsfactory.recipe import EndpointSection
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
 folder, log, *program = sys.argv[1:]
 teacher = VllmTeacher(
     Path(folder), "k-1", Path(log), settings=EndpointSection(), program=program
