@@ -28,7 +28,7 @@ OPEN_FIRST, OPEN_MOST = 1.0, 30.0
 """Seconds an address is left alone, at first and at most; each is shortened by up to a half."""
 OUTAGE = 600.0
 """Seconds without anybody there after which nobody waits any longer."""
-NEVER = 30.0
+NEVER = 10.0
 """The same, for an address where nobody has been at all: it is probably wrong."""
 
 Outcome = Answer | Fault | Rejected | Refused
