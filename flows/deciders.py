@@ -12,7 +12,8 @@ from filters.verify.named import find_verifier
 from filters.verify.verdicts import verdict
 from flows import teachers
 from flows.context import Run
-from flows.judging import REJECTED, Pairs, judge
+from flows.judging import REJECTED, judge
+from generators.engine import Pairs
 from rsfactory import metadata
 from rsfactory.contracts import GroupVerifier
 from rsfactory.errors import InputError

@@ -18,18 +18,13 @@ from pathlib import Path
 from filters.verify import JUDGES
 from filters.verify.judge import FAILED
 from flows.context import Run
-from flows.live import Counts, loading_words, stream_words
-from generators.engine import HOPELESS, Remote
+from flows.live import SHOWN_EVERY, Counts, loading_words, stream_words
+from generators.engine import HOPELESS, Pairs, Remote
 from rsfactory.contracts import Judge
 from rsfactory.errors import FactoryError, Stopped
 from rsfactory.journal import Journal
 from rsfactory.records import Candidate, Problem, Verdict
 from rsfactory.store import Table, read_shard
-
-Pairs = Sequence[tuple[Problem, Candidate]]
-
-SHOWN_EVERY = 0.2
-"""Seconds between two updates of what is shown."""
 
 REJECTED = "rejected"
 """Finish reason of a request that a server did not take (a prompt that is too long, a policy): the
@@ -61,28 +56,24 @@ def ahead(
         return
     if not isinstance(run.judge(), Remote):
         return
-    parts: list[_Part] = []
+    names = {shard: shard.stem.removeprefix("part-") for shard in shards}
+    journals = {shard: run.store.judged(target, round, name) for shard, name in names.items()}
     judging = _Judging(run, len(run.store.columns(source, round, ["id"])))
-    items = _items(run, round, problems, shards, source, target, parts)
+    items = _items(journals, problems, source)
     try:
         asyncio.run(judging.ahead(items, run.recipe.endpoint.concurrency))
     finally:
-        for part in parts:
-            part.kept.cut()
+        for kept in journals.values():
+            kept.cut()
 
 
 def _items(
-    run: Run,
-    round: int,
+    journals: Mapping[Path, Journal[Verdict]],
     problems: Mapping[str, Problem],
-    shards: Sequence[Path],
     source: Table[Candidate],
-    target: Table[Verdict],
-    parts: list[_Part],
 ) -> Iterator[tuple[Problem, Candidate, _Part]]:
     """What is to be judged, shard by shard; few are in memory at a time."""
-    for shard in shards:
-        kept = run.store.judged(target, round, shard.stem.removeprefix("part-"))
+    for shard, kept in journals.items():
         known = {row.candidate_id for _, rows in kept.left() for row in rows}
         rows = [
             row for row in read_shard(source, shard)
@@ -90,7 +81,6 @@ def _items(
             and problems[row.problem_id].verifier in JUDGES
         ]  # fmt: skip
         part = _Part(kept, len(rows))
-        parts.append(part)
         for row in rows:
             yield problems[row.problem_id], row, part
 

@@ -11,6 +11,9 @@ from typing import Protocol
 
 from rsfactory.words import counted
 
+SHOWN_EVERY = 0.2
+"""Seconds between two updates of what is shown."""
+
 
 class Counts(Protocol):
     """The counts of a teacher behind an address that are shown."""

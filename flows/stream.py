@@ -21,7 +21,7 @@ from flows import deciders
 from flows.context import Run
 from flows.ends import Ends
 from flows.known import part_of
-from flows.live import Counts, loading_words, stream_words
+from flows.live import SHOWN_EVERY, Counts, loading_words, stream_words
 from flows.tasks import log, shard_task
 from generators.agenda import Agenda
 from generators.engine import Pairs, Remote, Sampling
@@ -31,9 +31,6 @@ from rsfactory.machine import sockets
 from rsfactory.records import Candidate, Outcome, Verdict
 from rsfactory.store import CANDIDATES, VERDICTS
 from rsfactory.words import counted
-
-SHOWN_EVERY = 0.2
-"""Seconds between two updates of what is shown."""
 
 
 @shard_task("sample")
